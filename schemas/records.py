@@ -1,0 +1,39 @@
+"""What travels between the parts of the platform: a record with its envelope, and the job that asks for a run."""
+
+from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
+
+
+class DataRecord(BaseModel):
+    """The envelope around one record of a source.
+
+    `id` is the same whenever the same source record is extracted; `event_time` is when it happened by the source's word,
+    `extracted_at` when this run read it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    source: str
+    event_time: AwareDatetime
+    extracted_at: AwareDatetime
+    run_id: str
+    payload: SerializeAsAny[BaseModel]
+
+
+class JobPayload(BaseModel):
+    """What asks for one run of a source.
+
+    `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1; `reason` says
+    who or what asked, or why the job was put back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    since: JsonValue | None = None
+    job_id: str = Field(default_factory=lambda: uuid4().hex)
+    not_before: AwareDatetime | None = None
+    attempt: int = Field(default=1, ge=1)
+    reason: str | None = None
