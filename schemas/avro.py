@@ -9,7 +9,7 @@ from schemas.names import Names
 def build_schema(contract: SourceContract, names: Names) -> dict[str, Any]:
     """The full schema of a source's topic, as plain JSON data.
 
-    Raises UnmappableFieldError naming the field's path, why, and what to declare instead; ContractError when key, sort,
-    event time or mode do not fit the record.
+    Raises UnmappableFieldError naming the field's path, why, and what to declare instead; ContractError when
+    key, sort, event time or mode do not fit the record.
     """
     raise NotImplementedError

@@ -1,7 +1,7 @@
-"""What a connector promises about its records: model, key, event time, sort columns, mode; and the identity that follows.
+"""What a connector promises about its records (model, key, event time, sort columns, mode), and their identity.
 
-The schema is built from it in `schemas.avro`, bytes in `schemas.encoder`. `record_id` here is the reference that the
-encoder's compiled version is tested against.
+The schema is built from it in `schemas.avro`, bytes in `schemas.encoder`. `record_id` here is the reference that
+the encoder's compiled version is tested against.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class SourceContract:
 
 
 def record_id(contract: SourceContract, record: BaseModel) -> str:
-    """The record's deterministic id: its key fields' texts joined by ":", or a hash of its Avro bytes where no key is declared.
+    """The record's deterministic id: key fields' texts joined by ":", without a key a hash of its Avro bytes.
 
     ":" and "\\" inside a text are escaped with "\\"; instants are UTC ISO-8601 with Z.
     """

@@ -18,7 +18,7 @@ class RecordEncoder:
     def encode(
         self, records: Sequence[BaseModel], *, extracted_at: datetime, run_id: str
     ) -> list[dict[str, bytes]]:
-        """[{"key": id in UTF-8, "value": framed Avro}] in the order of `records`, ready for Producer.produce_batch.
+        """[{"key": id in UTF-8, "value": framed Avro}] for each record, ready for Producer.produce_batch.
 
         Raises UnencodableRecordError for the first record that Avro cannot carry.
         """

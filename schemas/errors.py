@@ -21,14 +21,14 @@ class SchemaError(Exception):
 
 
 class RegistryUnavailableError(SchemaError):
-    """The schema registry did not answer, or answered that it cannot serve now; the same call may succeed later."""
+    """The schema registry did not answer, or cannot serve now; the same call may succeed later."""
 
 
 class UnencodableRecordError(SchemaError):
     """A record holds a value that its Avro schema cannot carry.
 
-    `index` is its place in the slice, `path` the field ("Record.items[3].price"), `encoded` the finished messages of the
-    records before it, so the caller can go on with `records[index + 1:]`.
+    `index` is its place in the slice, `path` the field ("Record.items[3].price"), `encoded` the finished
+    messages of the records before it, so the caller can go on with `records[index + 1:]`.
     """
 
     def __init__(self, index: int, path: str, why: str, encoded: Sequence[dict[str, bytes]] = ()) -> None:
@@ -49,7 +49,7 @@ class RegistryRefusedError(SchemaError):
 
 
 class IncompatibleSchemaError(SchemaError):
-    """A new schema cannot read what is already in the topic; `differences` says what to change, one line per field."""
+    """A new schema cannot read what is already in the topic; `differences` has a line per field."""
 
     def __init__(self, subject: str, differences: Sequence[str]) -> None:
         lines = "".join(f"\n  - {line}" for line in differences)
@@ -70,7 +70,7 @@ class SourceNameError(ContractError):
 
 
 class UnmappableFieldError(ContractError):
-    """A field of a record model that Avro cannot carry: where (`path`), `why`, and what to declare `instead`."""
+    """A model field that Avro cannot carry: where (`path`), `why`, and what to declare `instead`."""
 
     def __init__(self, path: str, why: str, instead: str) -> None:
         super().__init__(f"{path}: {why}. {instead}")

@@ -16,14 +16,15 @@ _PREFIX_MAX = 180
 
 
 def check_source_name(name: str) -> str:
-    """Return `name` if it can be a topic, a table and a view at once; raise SourceNameError with the reason otherwise."""
+    """Return `name` if it can be a topic, a table and a view; else raise SourceNameError with the reason."""
     if name == "ledger":
         raise SourceNameError(
             "source name 'ledger' is taken by the platform's own account topic; choose another name"
         )
     if not _SOURCE.fullmatch(name):
         raise SourceNameError(
-            f"source name {name!r} must be 1 to 63 lower-case letters, digits or underscores and start with a letter"
+            f"source name {name!r} must be 1 to 63 lower-case letters, digits or underscores "
+            "and start with a letter"
         )
     if "__" in name:
         raise SourceNameError(
@@ -34,7 +35,7 @@ def check_source_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """Every name that follows from a source's name and the platform's topic prefix. Raises TopicNameError on a bad prefix."""
+    """Every name that follows from a source and the topic prefix. Raises TopicNameError on a bad prefix."""
 
     prefix: str = "ingest"
 
@@ -60,7 +61,7 @@ class Names:
     def source(self, topic: str) -> str:
         """The part of `topic` after the prefix, inverse of `topic()`; any legal Kafka name, not only ours.
 
-        Raises TopicNameError for a topic that carries no source (foreign prefix, dead letters, system topics).
+        Raises TopicNameError for a topic without a source (foreign prefix, dead letters, system topics).
         """
         head, dot, source = topic.rpartition(".")
         if not dot or head != self.prefix or not _TOPIC_PART.fullmatch(source):
@@ -68,7 +69,7 @@ class Names:
         return source
 
     def namespace(self, source: str) -> str:
-        """The Avro namespace of the source's schema; Avro names have no hyphens, so those become underscores."""
+        """The Avro namespace of the source's schema; Avro names have no hyphens, they become underscores."""
         return self.topic(source).replace("-", "_")
 
     def log_table(self, source: str) -> str:
@@ -81,7 +82,7 @@ class Names:
 
     @property
     def source_topics(self) -> str:
-        """A subscription pattern for all source topics and the ledger; librdkafka's regex has no look-ahead."""
+        """Subscription pattern for all source topics and the ledger; librdkafka's regex has no look-ahead."""
         return "^" + self.prefix.replace(".", r"\.") + r"\.[^.]+$"
 
     @property

@@ -1,4 +1,4 @@
-"""What travels between the parts of the platform: a record with its envelope, and the job that asks for a run."""
+"""What travels between the parts: a record in its envelope, and the job that asks for a run."""
 
 from uuid import uuid4
 
@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Ser
 class DataRecord(BaseModel):
     """The envelope around one record of a source.
 
-    `id` is the same whenever the same source record is extracted; `event_time` is when it happened by the source's word,
-    `extracted_at` when this run read it.
+    `id` is the same whenever the same source record is extracted; `event_time` is when it happened by the source's
+    word, `extracted_at` when this run read it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,8 +25,8 @@ class DataRecord(BaseModel):
 class JobPayload(BaseModel):
     """What asks for one run of a source.
 
-    `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1; `reason` says
-    who or what asked, or why the job was put back.
+    `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1;
+    `reason` says who or what asked, or why the job was put back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

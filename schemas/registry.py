@@ -16,7 +16,7 @@ class RegisteredSchema:
 
 
 class SchemaRegistry:
-    """Client of one registry; use it as a context manager. Every call ends within `timeout` seconds or raises."""
+    """Client of one registry, a context manager. Every request ends within `timeout` seconds or raises."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class SchemaRegistry:
         raise NotImplementedError
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
-        """The id of `schema` under `subject`; a new subject gets BACKWARD_TRANSITIVE first. Raises IncompatibleSchemaError."""
+        """The id of `schema` under `subject`; a new subject gets BACKWARD_TRANSITIVE first."""
         raise NotImplementedError
 
     def schema(self, schema_id: int) -> RegisteredSchema:
