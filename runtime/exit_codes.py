@@ -1,0 +1,45 @@
+"""What the number a command or daemon ends with means. Scripts and supervisors rely on these.
+
+They do not change.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `ingest`, `python -m producer` and `python -m consumer`."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    CONFIG = 3
+    UNREACHABLE = 4
+    INCOMPATIBLE = 5
+    DEAD_LETTERS = 6
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One line for help pages and documentation."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "done, or drained after SIGTERM",
+    ExitCode.ERROR: "an error without a code of its own",
+    ExitCode.USAGE: "the command line was not understood",
+    ExitCode.CONFIG: "a setting, a connector or a file of yours is wrong",
+    ExitCode.UNREACHABLE: "the broker, the registry, ClickHouse or a port is not available",
+    ExitCode.INCOMPATIBLE: "a schema is incompatible with what is already registered",
+    ExitCode.DEAD_LETTERS: "done, but records were put into a dead letter topic",
+    ExitCode.INTERRUPTED: "interrupted by a second Ctrl-C before the drain was over",
+}
+
+OK = ExitCode.OK
+ERROR = ExitCode.ERROR
+USAGE = ExitCode.USAGE
+CONFIG = ExitCode.CONFIG
+UNREACHABLE = ExitCode.UNREACHABLE
+INCOMPATIBLE = ExitCode.INCOMPATIBLE
+DEAD_LETTERS = ExitCode.DEAD_LETTERS
+INTERRUPTED = ExitCode.INTERRUPTED

@@ -1,0 +1,52 @@
+"""The configuration of every Kafka client of ours: the person's properties, our defaults, the room's own.
+
+Leaves the clients themselves, and what they promise, to the rooms that open them.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from runtime.kafka_properties import ALLOWED, CLASSIC_GROUP_ONLY, MAX_REFRESH_MS, uses_consumer_protocol
+from runtime.settings import KafkaSettings
+
+_DEFAULTS: Mapping[str, Any] = {
+    "client.id": "ingest",
+    # librdkafka asks every five minutes; a new source topic would wait that long.
+    "topic.metadata.refresh.interval.ms": MAX_REFRESH_MS,
+}
+
+
+def client_properties(settings: KafkaSettings, **own: Any) -> dict[str, Any]:
+    """The dict for `Producer`, `Consumer` or `AdminClient`.
+
+    `own` are the caller's librdkafka properties, given as `**{"group.id": group}`; they win over what a
+    person set, which wins over our defaults. A client with a `group.id` is a consumer, all others (admin
+    clients are producers to librdkafka) are producers: properties made for the other kind are left out,
+    because librdkafka warns about each. librdkafka's log goes to the Python logger "librdkafka", delivered
+    while the client polls.
+    """
+    unwanted = "producer" if "group.id" in own else "consumer"
+    chosen = {name: _plain(value) for name, value in settings.properties.items() if ALLOWED[name] != unwanted}
+    merged = {
+        **_DEFAULTS,
+        **chosen,
+        "bootstrap.servers": settings.bootstrap_servers,
+        "logger": logging.getLogger("librdkafka"),
+        **own,
+    }
+    if uses_consumer_protocol(merged):
+        return {name: value for name, value in merged.items() if name not in CLASSIC_GROUP_ONLY}
+    return merged
+
+
+def _plain(value: Any) -> str | int:
+    """As librdkafka reads it: no wrapped secrets, `true` and `false` in lower case."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    plain: str | int = value
+    return plain

@@ -1,0 +1,259 @@
+"""Every setting of the platform: its name, type, default and meaning, in frozen models.
+
+Where values come from is `layers.py`; how a refusal is worded is `complaints.py`. A connector's own
+settings are declared in its own file and only carried here, unread, under `sources`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runtime.addresses import ClickHouseAddress, clickhouse_address, http_url
+from runtime.complaints import explain
+from runtime.errors import SettingsError
+from runtime.kafka_properties import SECRET, property_name, property_value_problems
+from runtime.keys import Keys
+from runtime.layers import Layer, read_layers
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+PropertyName = Annotated[str, AfterValidator(property_name)]
+BrokerDefault = Annotated[int, Field(ge=-1)]
+
+
+class Part(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Part):
+    """The broker."""
+
+    bootstrap_servers: str = Field("localhost:9092", min_length=1, description="Brokers, `host:port,…`")
+    properties: dict[PropertyName, str | bool | int | SecretStr] = Field(
+        default_factory=dict,
+        description="librdkafka properties for security, sessions, fetching, batching, from a fixed list; "
+        "a JSON object, or one variable each: `INGEST_KAFKA__PROPERTIES__SASL_PASSWORD`",
+    )
+
+    @field_validator("properties")
+    @classmethod
+    def _together(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if problems := property_value_problems(given):
+            raise ValueError("; ".join(problems))
+        return {name: SecretStr(str(value)) if name in SECRET else value for name, value in given.items()}
+
+
+class RegistrySettings(Part):
+    """The schema registry."""
+
+    url: str = Field("http://localhost:8081", description="Address of a Confluent-compatible registry")
+    username: str | None = Field(None, description="User, where the registry asks for one")
+    password: SecretStr | None = Field(None, description="Password of that user")
+    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
+
+    _check_url = field_validator("url")(http_url)
+
+    @property
+    def basic_auth(self) -> tuple[str, str] | None:
+        """User and password, or None when no user is set."""
+        if self.username is None:
+            return None
+        return self.username, self.password.get_secret_value() if self.password else ""
+
+
+class ClickHouseSettings(Part):
+    """The warehouse."""
+
+    url: SecretStr = Field(
+        SecretStr("http://default@localhost:8123/default"),
+        description="HTTP interface, `http://user:password@host:8123/database`",
+    )
+    cluster: str | None = Field(None, description="Cluster for `ON CLUSTER` and replicated tables")
+    insert_deadline_seconds: Seconds = Field(120, description="How long one insert may take")
+    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, url: SecretStr) -> SecretStr:
+        clickhouse_address(url.get_secret_value())
+        return url
+
+    @property
+    def address(self) -> ClickHouseAddress:
+        """The URL in parts; its text and repr hold no password."""
+        return clickhouse_address(self.url.get_secret_value())
+
+    def client_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for `clickhouse_connect.get_client`."""
+        trust = {"ca_cert": str(self.ca_file)} if self.ca_file else {}
+        return {**self.address.client_arguments(), **trust}
+
+
+class ConnectorsSettings(Part):
+    """Where connectors are found."""
+
+    paths: tuple[Path, ...] = Field((), description=f"Folders with connectors, separated by `{os.pathsep}`")
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _split(cls, paths: Any) -> Any:
+        return tuple(part for part in paths.split(os.pathsep) if part) if isinstance(paths, str) else paths
+
+
+class ProducerSettings(Part):
+    """The daemon that extracts and publishes."""
+
+    slice_records: Count = Field(5000, description="Records that are encoded and produced together, at most")
+    slice_seconds: Seconds = Field(1.0, description="How long a record waits for its slice to fill, at most")
+    in_flight_records: Count = Field(100_000, description="Unacknowledged records, at most")
+    drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
+    workers: Count = Field(8, description="Sources that run at the same time, at most")
+    topic_partitions: BrokerDefault = Field(
+        -1, description="Partitions of new topics; -1: as the broker does"
+    )
+    topic_replication: BrokerDefault = Field(-1, description="Replicas of new topics; -1: as the broker does")
+
+
+class ConsumerSettings(Part):
+    """The daemon that loads ClickHouse."""
+
+    group: str = Field("ingest-loader", min_length=1, description="Consumer group of the loaders")
+    batch_rows: Count = Field(200_000, description="Rows of one insert, at most")
+    batch_bytes: ByteSize = Field(ByteSize(64 * 1024**2), gt=0, description="Bytes of one insert, at most")
+    batch_seconds: Seconds = Field(1.0, description="How long a record waits for its insert to fill, at most")
+    memory_bytes: ByteSize = Field(
+        ByteSize(256 * 1024**2), gt=0, description="Bytes of unloaded records, at most"
+    )
+    drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
+    discovery_seconds: Seconds = Field(5, description="How soon new topics are found, at most")
+
+
+class HttpSettings(Part):
+    """Health and metrics of a daemon."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Interface to listen on; in containers `0.0.0.0`"
+    )
+    port: int = Field(8080, ge=0, le=65535, description="Port for probes and metrics; 0 takes any free one")
+
+
+class LogSettings(Part):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged"
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is `console` in a terminal and `json` elsewhere"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with `load_settings`, which reads, checks and explains."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    topic_prefix: str = Field(
+        "ingest",
+        pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$",
+        max_length=100,
+        description="First part of every topic, subject and consumer-visible name",
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    connectors: ConnectorsSettings = ConnectorsSettings()
+    producer: ProducerSettings = ProducerSettings()
+    consumer: ConsumerSettings = ConsumerSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    # Not in repr: which of these are secret is known to the connector only.
+    sources: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Settings of connectors, one variable each: `INGEST_SOURCES__<SOURCE>__<FIELD>`",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back.
+
+        The stock sources skip unknown names and forget origins.
+        """
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings together with where each value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def origin(self, key: str) -> str:
+        """Where the value of `kafka.bootstrap_servers` came from; "default" when nobody set it."""
+        return self.origins.get(key, "default")
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, *, env: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read, merge and check all settings; raises SettingsError that names every fault found.
+
+    Precedence: `overrides` (dotted keys or nested) > environment > secret files > TOML file > default.
+    """
+    return load_with_origins(overrides, env=env).settings
+
+
+def load_with_origins(
+    overrides: Mapping[str, Any] | None = None, *, env: Mapping[str, str] = os.environ
+) -> LoadedSettings:
+    """Like `load_settings`, and remembers the origin of each value."""
+    keys = Keys.of(Settings)
+    layers, problems = read_layers(keys, overrides or {}, env)
+    entries = {entry.path: entry for layer in reversed(layers) for entry in layer.entries}
+    try:
+        settings = Settings(_build_sources=(tuple(_LayerSource(layer) for layer in layers), {}))
+    except ValidationError as exc:
+        raise SettingsError([*problems, *explain(exc, entries, keys)]) from None
+    if problems:
+        raise SettingsError(problems)
+    return LoadedSettings(settings, {".".join(path): entry.origin for path, entry in entries.items()})
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """One layer in the form that pydantic-settings merges."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(Settings)
+        self._layer = layer
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """The layer's value of one top-level field."""
+        return self._layer.nested().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._layer.nested()
