@@ -1,0 +1,33 @@
+"""The authoring room: what one Python file needs to be a source.
+
+    from connectors import BaseConnector, resilient_request
+
+Discovery is in `connectors.registry`, the check for an author's tests in `connectors.testing`. Running a
+source, its cursor and its topic are the producer's. docs/authors.md walks through all of it.
+"""
+
+from connectors.base import BaseConnector, NoSettings
+from connectors.errors import (
+    ConnectorError,
+    MissingPackageError,
+    UpstreamError,
+    UpstreamFormatError,
+    UpstreamRefusedError,
+)
+from connectors.resilience import resilient_request
+from connectors.responses import json_of
+from connectors.schedule import cron, every
+
+__all__ = [
+    "BaseConnector",
+    "ConnectorError",
+    "MissingPackageError",
+    "NoSettings",
+    "UpstreamError",
+    "UpstreamFormatError",
+    "UpstreamRefusedError",
+    "cron",
+    "every",
+    "json_of",
+    "resilient_request",
+]

@@ -1,0 +1,130 @@
+"""Is a connector class whole? Checked once, at discovery, so that a run cannot fail for what its file says.
+
+Each refusal has the lines to add or change. What Avro can carry, and whether key, event time, sort and mode
+fit the model, is judged by `schemas`; this module judges the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from abc import ABC
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from connectors.base import BaseConnector, source_name
+from connectors.errors import DeclarationError
+from connectors.rates import parse_rate_limits
+from connectors.schedule import parse_schedule
+from schemas.avro import build_schema
+from schemas.errors import ContractError
+from schemas.names import Names, check_source_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LINES = {
+    "name": "    name = {name!r}",
+    "extract": '    def extract(self, since=None):\n        yield {{"id": "1"}}  # raw items, page by page',
+    "Record": "    class Record(BaseModel):  # from pydantic\n        id: str  # one line per field",
+}
+
+
+def check_declaration(cls: type[BaseConnector]) -> None:
+    """Raise DeclarationError for the first thing by which `cls` breaks the contract of BaseConnector."""
+    for member in ("extract", "name"):
+        if member in cls.__abstractmethods__:
+            raise DeclarationError(_lines_to_add(cls, f"declares no `{member}`", member))
+    if cls.__abstractmethods__:
+        raise DeclarationError(f"{cls.__name__} leaves out {', '.join(sorted(cls.__abstractmethods__))}")
+    if not _is_model(getattr(cls, "Record", None)):
+        raise DeclarationError(_lines_to_add(cls, "declares no `Record` that is a pydantic model", "Record"))
+    if not _is_model(cls.Settings):
+        raise DeclarationError(
+            f"{cls.__name__}.Settings must be a pydantic model: class Settings(BaseModel): …"
+        )
+    _check_name(cls)
+    _check_extract(cls)
+    _check_cursor(cls)
+    parse_schedule(cls.schedule)
+    parse_rate_limits(cls.rate_limit)
+    try:
+        build_schema(cls.contract(), Names())
+    except ContractError as exc:
+        raise DeclarationError(f"{cls.__name__}: {exc}") from exc
+
+
+def is_base(cls: type[BaseConnector], siblings: Sequence[type[BaseConnector]]) -> bool:
+    """Whether a class is there to be inherited from, and no source: `_Named`, or abstract on purpose.
+
+    Abstract on purpose: it lists ABC, adds abstract methods of its own, or a sibling extends it. Any other
+    abstract class is a source whose author forgot something.
+    """
+    if cls.__name__.startswith("_"):
+        return True
+    own = any(getattr(member, "__isabstractmethod__", False) for member in vars(cls).values())
+    extended = any(sibling is not cls and issubclass(sibling, cls) for sibling in siblings)
+    return inspect.isabstract(cls) and (own or extended or ABC in cls.__bases__)
+
+
+def _check_name(cls: type[BaseConnector]) -> None:
+    try:
+        name = source_name(cls)
+    except AttributeError as exc:
+        raise DeclarationError(
+            f"{cls.__name__}.name failed: {exc}. It is asked for before there are settings: return a constant"
+        ) from exc
+    if not isinstance(name, str):
+        raise DeclarationError(f"{cls.__name__}.name is {name!r}, not text")
+    try:
+        check_source_name(name)
+    except ContractError as exc:
+        raise DeclarationError(str(exc)) from exc
+
+
+def _check_extract(cls: type[BaseConnector]) -> None:
+    if inspect.iscoroutinefunction(cls.extract) or inspect.isasyncgenfunction(cls.extract):
+        raise DeclarationError(
+            f"{cls.__name__}.extract is asynchronous, but sources run in threads: write `def extract`"
+        )
+    try:
+        inspect.signature(cls.extract).bind(None, None)
+    except TypeError as exc:
+        raise DeclarationError(
+            f"{cls.__name__}.extract must take `since`: def extract(self, since=None):"
+        ) from exc
+
+
+def _check_cursor(cls: type[BaseConnector]) -> None:
+    if cls.cursor is None:
+        if cls.ordered:
+            raise DeclarationError(
+                f'{cls.__name__} is `ordered` by no cursor: add cursor = "<a Record field>"'
+            )
+        return
+    fields = cls.Record.model_fields
+    if cls.cursor not in fields:
+        near = get_close_matches(str(cls.cursor), fields, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else f"; it has {', '.join(fields)}"
+        raise DeclarationError(f"{cls.__name__}.cursor = {cls.cursor!r} is no field of Record{hint}")
+    if _may_be_none(fields[cls.cursor].annotation):
+        raise DeclarationError(
+            f"{cls.__name__}.cursor = {cls.cursor!r} may be None, which has no order: make it required"
+        )
+
+
+def _may_be_none(annotation: Any) -> bool:
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return annotation is type(None) or (union and type(None) in typing.get_args(annotation))
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def _lines_to_add(cls: type, what: str, member: str) -> str:
+    lines = _LINES[member].format(name=cls.__name__.removesuffix("Connector").lower())
+    return f"{cls.__name__} {what}. Add to the class:\n{lines}"
