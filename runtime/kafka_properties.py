@@ -10,13 +10,13 @@ _BOTH = """
 client.id client.rack client.dns.lookup security.protocol metadata.max.age.ms
 topic.metadata.refresh.interval.ms topic.metadata.refresh.fast.interval.ms topic.metadata.refresh.sparse
 topic.metadata.propagation.max.ms metadata.recovery.strategy metadata.recovery.rebootstrap.trigger.ms
-message.max.bytes message.copy.max.bytes receive.message.max.bytes max.in.flight.bytes socket.timeout.ms
+message.max.bytes message.copy.max.bytes receive.message.max.bytes socket.timeout.ms
 socket.send.buffer.bytes socket.receive.buffer.bytes socket.keepalive.enable socket.nagle.disable
 socket.max.fails socket.connection.setup.timeout.ms connections.max.idle.ms broker.address.ttl
 broker.address.family broker.version.fallback api.version.request api.version.request.timeout.ms
 reconnect.backoff.ms reconnect.backoff.max.ms retry.backoff.ms retry.backoff.max.ms log_level
 log.connection.close log.thread.name debug enable.metrics.push ssl.ca.location ssl.ca.pem
-ssl.ca.certificate.stores ssl.certificate.location ssl.certificate.pem ssl.key.location ssl.key.pem
+ssl.certificate.location ssl.certificate.pem ssl.key.location ssl.key.pem
 ssl.key.password ssl.keystore.location ssl.keystore.password ssl.cipher.suites ssl.curves.list
 ssl.sigalgs.list ssl.crl.location ssl.endpoint.identification.algorithm enable.ssl.certificate.verification
 https.ca.location https.ca.pem sasl.mechanism sasl.mechanisms sasl.username sasl.password

@@ -1,0 +1,168 @@
+"""The HTTP side of a daemon: `/livez`, `/readyz` and `/metrics`, served from a thread of its own.
+
+Leaves to the daemon what there is to check, and to its modules which metrics they count.
+"""
+
+import errno
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import REGISTRY, CollectorRegistry, Info
+from prometheus_client.exposition import choose_encoder
+
+from runtime.errors import PortTakenError, StartError
+from runtime.settings import HttpSettings
+from runtime.stopping import Deadline
+
+# A check answers None when all is well, else one line: what is wrong, since when, what is waited for.
+Check = Callable[[], str | None]
+
+BUILD = Info("ingest_build", "The running version of the platform")
+BUILD.info({"version": version("ingest")})
+
+
+class Probe:
+    """Asks one check with a time limit, so that a hanging dependency cannot hang the probe."""
+
+    def __init__(self, name: str, check: Check) -> None:
+        self.name = name
+        self._check = check
+        self._lock = threading.Lock()
+        self._running: threading.Thread | None = None
+        self._answer: str | None = None
+
+    def start(self) -> None:
+        """Begin to ask, unless the last time of asking is still unanswered."""
+        with self._lock:
+            if self._running is None or not self._running.is_alive():
+                self._running = threading.Thread(target=self._run, name=f"check-{self.name}", daemon=True)
+                self._running.start()
+
+    def answer(self, deadline: Deadline) -> str | None:
+        """The check's answer, or that it has not answered in time."""
+        assert self._running is not None
+        self._running.join(deadline.remaining())
+        return f"no answer within {deadline.seconds:g} s" if self._running.is_alive() else self._answer
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._check()
+        except Exception as exc:
+            self._answer = f"the check itself failed: {type(exc).__name__}: {exc}"
+
+
+class HealthServer:
+    """Serves probes and metrics while the `with` block lasts.
+
+    `checks` decide `/readyz`, `alive` decide `/livez` (none: alive as long as it answers). `?verbose` lists
+    each check. After `drain()` `/readyz` says 503, so that callers leave before the daemon does. Entering
+    raises PortTakenError when the port is in use.
+    """
+
+    def __init__(
+        self,
+        http: HttpSettings,
+        checks: Mapping[str, Check],
+        *,
+        alive: Mapping[str, Check] | None = None,
+        registry: CollectorRegistry = REGISTRY,
+        check_seconds: float = 3.0,
+    ) -> None:
+        self._http = http
+        self._ready = [Probe(name, check) for name, check in checks.items()]
+        self._alive = [Probe(name, check) for name, check in (alive or {}).items()]
+        self._check_seconds = check_seconds
+        self._registry = registry
+        self._draining = threading.Event()
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._bound: tuple[str, int] | None = None
+
+    @property
+    def address(self) -> str:
+        """`http://host:port`, with the port that was really taken. Only inside the `with` block."""
+        if self._bound is None:
+            raise RuntimeError("HealthServer has no address before it is entered: use it in a with statement")
+        host, port = self._bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def drain(self) -> None:
+        """Answer 503 to `/readyz` from now on; `/livez` and `/metrics` go on."""
+        self._draining.set()
+
+    def __enter__(self) -> Self:
+        listener = _listen(self._http.host, self._http.port)
+        self._bound = listener.getsockname()[:2]
+        config = uvicorn.Config(
+            self._app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="health", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        assert self._thread is not None
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+
+    def _app(self) -> FastAPI:
+        app = FastAPI(title="ingest health", openapi_url=None)
+        app.add_api_route("/livez", self._livez)
+        app.add_api_route("/readyz", self._readyz)
+        app.add_api_route("/metrics", self._metrics)
+        return app
+
+    # Plain functions: FastAPI runs them in its thread pool, so a slow check holds up no other request.
+    def _livez(self, request: Request) -> Response:
+        return self._answer("livez", self._alive, {}, request)
+
+    def _readyz(self, request: Request) -> Response:
+        draining = {"shutdown": "draining, this daemon is about to end"} if self._draining.is_set() else {}
+        return self._answer("readyz", self._ready, draining, request)
+
+    def _answer(
+        self, name: str, probes: Sequence[Probe], known: Mapping[str, str | None], request: Request
+    ) -> Response:
+        """200 or 503, in the wording of Kubernetes' own probes; faults are listed even when not asked for."""
+        deadline = Deadline(self._check_seconds)
+        for probe in probes:
+            probe.start()
+        found = {**known, **{probe.name: probe.answer(deadline) for probe in probes}}
+        faults = {check: fault for check, fault in found.items() if fault is not None}
+        if not faults and "verbose" not in request.query_params:
+            return PlainTextResponse("ok")
+        lines = [
+            f"[-]{check} failed: {found[check]}" if check in faults else f"[+]{check} ok" for check in found
+        ]
+        lines.append(f"{name} check {'failed' if faults else 'passed'}")
+        return PlainTextResponse("\n".join(lines) + "\n", status_code=503 if faults else 200)
+
+    def _metrics(self, request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._registry), media_type=content_type)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server((str(address[0]), port), family=family)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise PortTakenError(host, port) from exc
+        raise StartError(
+            f"Cannot listen on {host}:{port} for health and metrics: {exc.strerror}. "
+            "Set INGEST_HTTP__HOST to an address of this machine and INGEST_HTTP__PORT to a port above 1023."
+        ) from exc
