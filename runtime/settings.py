@@ -173,7 +173,7 @@ class Settings(BaseSettings):
         "ingest",
         pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$",
         max_length=100,
-        description="First part of every topic, subject and consumer-visible name",
+        description="First part of the names of topics and subjects",
     )
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
