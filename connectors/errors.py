@@ -67,7 +67,7 @@ class StopSourceError(ConnectorError):
 
 
 class UpstreamRefusedError(StopSourceError):
-    """The API said no (401, 404, …) or cannot be asked at all; `url` without query, `status` None if no answer."""
+    """The API said no (401, 404, …), or cannot be asked at all (`status` is None); `url` has no query."""
 
     def __init__(self, message: str, *, url: str | None, status: int | None) -> None:
         super().__init__(message)

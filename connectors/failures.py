@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from connectors.errors import UpstreamError, UpstreamFormatError, UpstreamRefusedError
-from connectors.responses import location, retry_after, status_heals
+from connectors.responses import excerpt, location, retry_after, status_heals
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,7 +50,7 @@ def given_up(error: BaseException, *, attempts: int, seconds: float, now: dateti
 
 
 def refused(error: httpx.HTTPStatusError | httpx.RequestError | httpx.InvalidURL) -> UpstreamRefusedError:
-    """The error for what waiting does not heal: a status such as 401 or 404, an address that makes no sense."""
+    """The error for what waiting does not heal: a status such as 404, an address without sense."""
     url, status = place_of(error)
     hint = "check the source's settings (address, credentials, parameters)"
     return UpstreamRefusedError(f"{describe(error)}; {hint}", url=url, status=status)
@@ -61,8 +61,16 @@ def describe(error: BaseException) -> str:
     if isinstance(error, UpstreamFormatError):
         return str(error)
     url, status = place_of(error)
-    what = f"answered with status {status}" if status is not None else f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx.HTTPStatusError):
+        what = f"answered with status {status}{_said(error.response)}"
+    else:
+        what = f"did not answer: {type(error).__name__} {error}".rstrip()
     return f"{url or 'the API'} {what}"
+
+
+def _said(response: httpx.Response) -> str:
+    """What the body says, as far as it was read."""
+    return f" and {excerpt(response)}" if response.is_closed and response.content else ""
 
 
 def place_of(error: BaseException) -> tuple[str | None, int | None]:

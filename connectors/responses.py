@@ -6,7 +6,9 @@ import json
 import math
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from pydantic import BaseModel, ValidationError
 
 from connectors.errors import UpstreamFormatError
 
@@ -15,28 +17,46 @@ if TYPE_CHECKING:
 
     import httpx
 
-_SHOWN = 80
+M = TypeVar("M", bound=BaseModel)
+_SHOWN = 120
 
 
-def json_of(response: httpx.Response) -> Any:
-    """The JSON document in the body.
+@overload
+def json_of(response: httpx.Response) -> Any: ...
+@overload
+def json_of(response: httpx.Response, model: type[M]) -> M: ...
+def json_of(response: httpx.Response, model: type[BaseModel] | None = None) -> Any:
+    """The JSON document in the body; with a `model`, validated into it, so that its shape is known.
 
-    Raises httpx.HTTPStatusError for an error status, and UpstreamFormatError if the body is no JSON (an
-    HTML page, half a document, nothing), with its content type and first characters. `resilient_request`
-    tries the latter again.
+    Raises httpx.HTTPStatusError for an error status, and UpstreamFormatError if the body is no JSON (an HTML
+    page, half a document, nothing) or not of the model's shape, with its content type and first characters.
+    `resilient_request` tries the latter again.
     """
     response.raise_for_status()
     try:
-        return json.loads(response.content)
+        document = json.loads(response.content)
+        return document if model is None else model.model_validate(document)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise _format_error(response, f"of another shape than expected ({where}: {first['msg']})") from exc
     except (ValueError, RecursionError) as exc:
-        kind = response.headers.get("content-type", "no content type")
-        start = response.content[:_SHOWN].decode(errors="replace")
-        raise UpstreamFormatError(
-            f"{location(response.url)} answered {response.status_code} with {kind} that is no JSON ({exc}): "
-            f"{len(response.content)} bytes beginning {start!r}",
-            url=location(response.url),
-            status=response.status_code,
-        ) from exc
+        raise _format_error(response, f"that is no JSON ({exc})") from exc
+
+
+def excerpt(response: httpx.Response) -> str:
+    """The first characters of the body as a quoted text, for messages."""
+    return repr(response.content[:_SHOWN].decode(errors="replace"))
+
+
+def _format_error(response: httpx.Response, what: str) -> UpstreamFormatError:
+    url, kind = location(response.url), response.headers.get("content-type", "no content type")
+    return UpstreamFormatError(
+        f"{url} answered {response.status_code} with {kind} {what}: "
+        f"{len(response.content)} bytes beginning {excerpt(response)}",
+        url=url,
+        status=response.status_code,
+    )
 
 
 def location(url: httpx.URL) -> str:
