@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from devstack.broker.choice import Broker, Place, choose_broker, wanted_broker
+from devstack.broker import Broker, Place, choose_broker, make_broker
 from devstack.broker.jars import to_stderr
 from devstack.broker.kafka import KafkaBroker
 from devstack.broker.tansu import SESSION_PROPERTIES
@@ -74,7 +74,7 @@ class DevStack:
     ) -> None:
         self.folder = folder.resolve()
         self.parts: tuple[Part, ...] = ()
-        self._wanted = wanted_broker(broker, env)
+        self._choice = choose_broker(broker, env)
         self._with_upstream = upstream
         self._say = say
         self._env = env
@@ -147,7 +147,7 @@ class DevStack:
         logs.mkdir(exist_ok=True)
         ports = PortBook(self.folder / "ports.json")
         place = Place(self.folder / "broker", logs, ports)
-        self.broker = choose_broker(self._wanted, place, say=self._say, env=self._env)
+        self.broker = make_broker(self._choice, place, say=self._say, env=self._env)
         self.registry = self._server("registry", ports, probe="/subjects", keeps=True)
         self.clickhouse = self._server("clickhouse", ports, probe="/ping", keeps=True)
         self.upstream = self._server("upstream", ports, probe="/faults") if self._with_upstream else None

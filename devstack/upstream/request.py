@@ -52,6 +52,7 @@ def parse_request(parameters: Parameters, *, today: date, dates_required: bool) 
     for name in _NOT_SERVED:
         if _list(parameters, name):
             raise BadRequestError(f"Parameter '{name}' is not served by this stand-in: ask for 'hourly'.")
+    locations = _locations(parameters)
     zone = _one(parameters, "timezone") or "GMT"
     if zone not in _ZONES:
         raise BadRequestError(f"Invalid timezone '{zone}': this stand-in speaks {' and '.join(_ZONES)} only.")
@@ -61,7 +62,7 @@ def parse_request(parameters: Parameters, *, today: date, dates_required: bool) 
     for variable in VARIABLES.values():
         if variable.parameter in units:
             variable.unit(units[variable.parameter])
-    return WeatherRequest(_locations(parameters), first, last, hourly, units, _unixtime(parameters))
+    return WeatherRequest(locations, first, last, hourly, units, _unixtime(parameters))
 
 
 def _locations(parameters: Parameters) -> tuple[tuple[float, float], ...]:

