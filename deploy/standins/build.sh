@@ -33,7 +33,7 @@ build_base() {
 build_kafka() {
     local image; image=$(image_of kafka)
     rm -rf "$work/kafka" && mkdir -p "$work/kafka"
-    mvn -q -B -f "$here/kafka/pom.xml" "-Dkafka.version=${image##*:}" dependency:copy-dependencies \
+    mvn -q -B -f "$root/devstack/broker/pom.xml" "-Dkafka.version=${image##*:}" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$work/kafka/libs"
     cp "$here"/kafka/{Dockerfile,run,tool} "$work/kafka/"
     "${build[@]}" --build-arg "BASE=$base_name" --tag "$image" "$work/kafka"
