@@ -3,6 +3,7 @@
 SchemaError
 ├── RegistryUnavailableError      try again
 ├── UnencodableRecordError        skip this record (dead-letter it)
+├── UnfitValueError               skip this record (what UnencodableRecordError is made of)
 ├── FramingError                  skip this record
 ├── UnknownSchemaError            skip this record
 ├── RegistryRefusedError          stop: credentials or request refused
@@ -34,6 +35,14 @@ class UnencodableRecordError(SchemaError):
     def __init__(self, index: int, path: str, why: str, encoded: Sequence[dict[str, bytes]] = ()) -> None:
         super().__init__(f"record {index} of the slice: {path} {why}")
         self.index, self.path, self.why, self.encoded = index, path, why, encoded
+
+
+class UnfitValueError(SchemaError):
+    """One value that its Avro type cannot carry; `path` is the field, `why` continues a sentence about it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.path, self.why = path, why
 
 
 class FramingError(SchemaError):

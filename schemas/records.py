@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Ser
 class DataRecord(BaseModel):
     """The envelope around one record of a source.
 
-    `id` is the same whenever the same source record is extracted; `event_time` is when it happened by the source's
-    word, `extracted_at` when this run read it.
+    `id` is the same whenever the same source record is extracted; `event_time` is when it happened by the
+    source's word, `extracted_at` when this run read it.
     """
 
     model_config = ConfigDict(frozen=True)
