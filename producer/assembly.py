@@ -1,0 +1,63 @@
+"""Puts the producer's parts together, for the daemon and for a single run."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from connectors.registry import ConnectorRegistry
+from producer.cursors import CursorStore
+from producer.engine import IngestionEngine
+from producer.limiter import RateLimiter
+from producer.metrics import WAITING
+from producer.preparation import Preparation
+from producer.publisher import Publisher, Target, producer_properties
+from producer.topics import Topics
+from producer.waiting import Waiting
+from runtime.kafka import client_properties
+from runtime.settings import Settings
+from schemas.names import Names
+from schemas.registry import SchemaRegistry
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a daemon or a single run works with; `abandon` ends waits for the broker."""
+
+    engine: IngestionEngine
+    topics: Topics
+    cursors: CursorStore
+    schemas: SchemaRegistry
+    abandon: threading.Event
+
+
+@contextmanager
+def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Parts]:
+    """Build all parts; connects to nothing yet."""
+    names = Names(settings.topic_prefix)
+    properties = client_properties(settings.kafka)
+    topics = Topics(properties, settings.producer)
+    reader = client_properties(settings.kafka, **{"group.id": "ingest-cursors"})
+    cursors = CursorStore(reader, names.cursors, lambda: topics.partitions(names.cursors))
+    abandon = threading.Event()
+    limits = {name: plugin.cls.rate_limit for name, plugin in connectors.sources.items()}
+
+    def open_publisher(target: Target) -> Publisher:
+        waiting = Waiting(
+            f"acknowledgements from {settings.kafka.bootstrap_servers}",
+            on_change=WAITING.labels(target.source).set,
+        )
+        properties = producer_properties(settings, target)
+        return Publisher(
+            properties,
+            target,
+            in_flight=settings.producer.in_flight_records,
+            abandon=abandon,
+            waiting=waiting,
+        )
+
+    registry = settings.registry
+    with SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as schemas:
+        preparation = Preparation(connectors, schemas, topics, names, settings.sources)
+        engine = IngestionEngine(preparation, RateLimiter(limits), cursors, open_publisher, settings.producer)
+        yield Parts(engine, topics, cursors, schemas, abandon)

@@ -1,0 +1,141 @@
+"""Runs one job: look the connector up, check the rate limit, iterate it, hand records to the publisher.
+
+When jobs are due, and what happens to those that fail, is the scheduler's.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from producer.cursors import CursorStore, Position
+from producer.intake import Intake
+from producer.limiter import RateLimiter, utc_now
+from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
+from producer.preparation import Preparation, Prepared
+from producer.publisher import Publisher, Target
+from producer.run import Run, RunReport
+from producer.slices import Slices
+from runtime.settings import ProducerSettings
+from schemas.records import JobPayload
+
+# A generator that is asked to end has this long to come to its next item before its thread is left behind.
+_CLOSE_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+
+OpenPublisher = Callable[[Target], Publisher]
+
+
+@dataclass(frozen=True)
+class Requeued:
+    """The job did not run and must be asked for again at `not_before`."""
+
+    not_before: datetime
+    reason: str
+
+
+class IngestionEngine:
+    """Runs jobs, several at once from several threads, one at a time per source (the caller sees to that)."""
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        limiter: RateLimiter,
+        cursors: CursorStore,
+        open_publisher: OpenPublisher,
+        settings: ProducerSettings,
+        *,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._preparation = preparation
+        self._limiter = limiter
+        self._cursors = cursors
+        self._open_publisher = open_publisher
+        self._settings = settings
+        self._now = now
+        self._lock = threading.Lock()
+        self._running: dict[str, Slices[Any]] = {}
+        self._stopped = False
+
+    def run(self, job: JobPayload) -> RunReport | Requeued:
+        """Run `job` to the end of its source, or say when it may run.
+
+        `job.since` None takes the stored cursor. Raises what `producer.errors.next_step` sorts; what had been
+        published before stays published, and the cursor has not moved past it.
+        """
+        with structlog.contextvars.bound_contextvars(source=job.source, job_id=job.job_id):
+            prepared = self._preparation.prepare(job.source)
+            previous = self._cursors.load(job.source)
+            since = prepared.connector.parse_since(_since(job, prepared, previous))
+            not_before = self._limiter.check_limit(job.source)
+            if not_before is not None:
+                LIMITED.labels(job.source).inc()
+                return Requeued(not_before, f"rate limit of {job.source}")
+            return self._run(prepared, previous, since)
+
+    def stop(self) -> None:
+        """End all runs at their generators' next items; what was extracted is still published."""
+        with self._lock:
+            self._stopped = True
+            for slices in self._running.values():
+                slices.stop()
+
+    def silent_for(self, source: str) -> float | None:
+        """Seconds since the connector of a running source has been waited for; None while it is not."""
+        with self._lock:
+            slices = self._running.get(source)
+        return slices.silent_for() if slices is not None else None
+
+    def _run(self, prepared: Prepared, previous: Position | None, since: Any) -> RunReport:
+        run_id = uuid.uuid4().hex
+        source = prepared.target.source
+        intake = Intake(prepared.connector)
+        with (
+            structlog.contextvars.bound_contextvars(run_id=run_id),
+            RUN_SECONDS.labels(source).time(),
+            self._open_publisher(prepared.target) as publisher,
+            self._extracting(source, lambda: intake.open(since)) as slices,
+        ):
+            _log.info("run_started", since=None if since is None else str(since))
+            run = Run(prepared, intake, publisher, run_id=run_id, previous=previous, now=self._now)
+            report = run.consume(slices)
+        if report.completed:
+            LAST_SUCCESS.labels(source).set(self._now().timestamp())
+        _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
+        return report
+
+    @contextmanager
+    def _extracting(self, source: str, open_items: Callable[[], Any]) -> Iterator[Slices[Any]]:
+        slices = Slices(
+            source,
+            open_items,
+            max_items=self._settings.slice_records,
+            max_seconds=self._settings.slice_seconds,
+        )
+        with self._lock:
+            self._running[source] = slices
+            if self._stopped:
+                slices.stop()
+        try:
+            with slices:
+                yield slices
+        finally:
+            with self._lock:
+                del self._running[source]
+            if not slices.join(_CLOSE_SECONDS):
+                _log.warning("generator_left_behind", seconds=_CLOSE_SECONDS)
+
+
+_BOUND = frozenset({"source", "run_id"})
+
+
+def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> Any:
+    if job.since is not None:
+        return job.since
+    # A connector that no longer declares a cursor starts from nothing, whatever was stored for it.
+    return previous.cursor if previous is not None and prepared.connector.cursor is not None else None

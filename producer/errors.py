@@ -1,0 +1,107 @@
+"""What can go wrong while a source runs, grouped by what happens to the job next.
+
+ProducerError
+├── SourceError               the connector raised, exited or gave nothing iterable: retried, attempts bounded
+├── PublishFailedError        the broker refused records for good: retried, attempts bounded
+├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
+├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
+└── SourceStoppedError        trying again will not help; the source is FAILED until something is changed
+    ├── PublisherFencedError    a newer producer of this source has taken over
+    ├── CursorError             a stored cursor cannot be read or compared
+    └── TopicRefusedError       a topic can be neither found nor created
+
+Errors of `connectors` and `schemas` pass through this room unchanged; `next_step` sorts them into the same
+groups. A record that is refused alone is no error of the run: it is a dead letter.
+"""
+
+from enum import Enum
+
+from connectors.errors import ConnectorError, StopSourceError, UpstreamError
+from runtime.errors import DependencyError
+from schemas.errors import (
+    ContractError,
+    IncompatibleSchemaError,
+    RegistryRefusedError,
+    RegistryUnavailableError,
+    TopicNameError,
+)
+
+
+class ProducerError(Exception):
+    """Root of what this room raises on purpose."""
+
+
+class SourceError(ProducerError):
+    """The connector's own code ended the run; the original is the cause.
+
+    `retry_after` is the wait in seconds that the outside API asked for, None if it did not.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PublishFailedError(ProducerError):
+    """The broker refused records of this run, and not for being away; their number and its reason are in the
+    text.
+    """
+
+
+class PublishAbandonedError(ProducerError):
+    """The time to stop was over before the broker had acknowledged everything."""
+
+
+class BrokerAwayError(ProducerError, DependencyError):
+    """The broker did not answer in time."""
+
+
+class SourceStoppedError(ProducerError):
+    """A person has to change something before this source can run again."""
+
+
+class PublisherFencedError(SourceStoppedError):
+    """The broker accepts a newer producer of this source only."""
+
+
+class CursorError(SourceStoppedError):
+    """A stored cursor cannot be read, or does not compare with the records' values."""
+
+
+class TopicRefusedError(SourceStoppedError):
+    """The broker neither has a topic nor lets us create it."""
+
+
+class NextStep(Enum):
+    """What happens to a job whose run raised."""
+
+    WAIT = "a dependency is away: put back, attempts do not count"
+    RETRY = "the run failed: put back with a backoff, attempts count"
+    STOP = "the source is FAILED until its next tick or a change"
+
+
+_WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError)
+_STOP = (
+    SourceStoppedError,
+    StopSourceError,
+    ContractError,
+    TopicNameError,
+    IncompatibleSchemaError,
+    RegistryRefusedError,
+)
+
+
+def next_step(error: BaseException) -> NextStep:
+    """What to do after `error`; whatever nobody foresaw is worth a bounded number of retries."""
+    if isinstance(error, _WAIT):
+        return NextStep.WAIT
+    if isinstance(error, _STOP) or isinstance(error.__cause__, StopSourceError):
+        return NextStep.STOP
+    return NextStep.RETRY
+
+
+def source_error(source: str, doing: str, error: BaseException) -> SourceError:
+    """Say which source failed, doing what, and keep the wait that an outside API asked for."""
+    retry_after = error.retry_after if isinstance(error, UpstreamError) else None
+    text = str(error) if isinstance(error, ConnectorError) else f"{type(error).__name__}: {error}"
+    return SourceError(f"source {source}, {doing}: {text}", retry_after=retry_after)

@@ -1,0 +1,27 @@
+"""What the producer counts, under the names that dashboards and alerts rely on."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EXTRACTED = Counter("ingest_records_extracted", "Items that connectors yielded", ["source"])
+PUBLISHED = Counter("ingest_records_published", "Records the broker has acknowledged", ["source", "topic"])
+REJECTED = Counter("ingest_records_rejected", "Items written to a dead letter topic", ["source", "reason"])
+RUN_SECONDS = Histogram(
+    "ingest_run_duration_seconds",
+    "Time of a run, from its start to its last acknowledgement or its failure",
+    ["source"],
+    buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600),
+)
+LAST_SUCCESS = Gauge(
+    "ingest_source_last_success_timestamp_seconds",
+    "When a run last reached the end of its source",
+    ["source"],
+)
+STATE = Gauge("ingest_source_state", "1 for the state a source is in, 0 for the others", ["source", "state"])
+RETRIES = Counter("ingest_retries", "Jobs put back after a failure", ["source"])
+LIMITED = Counter("ingest_rate_limited", "Jobs put back by a rate limit", ["source"])
+WAITING = Gauge(
+    "ingest_publish_waiting", "1 while acknowledgements of a run have not come for long", ["source"]
+)
+QUARANTINED = Gauge(
+    "ingest_connectors_quarantined", "Connector files, classes or entry points that cannot run"
+)

@@ -1,0 +1,72 @@
+"""What stands before the first record: a connector with its settings, its topics, its registered schema.
+
+Nothing here talks to the outside API. An incompatible schema or wrong settings stop this source here, with
+words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.base import BaseConnector
+from connectors.registry import ConnectorRegistry
+from producer.publisher import Target
+from producer.topics import Topics
+from schemas.avro import build_schema
+from schemas.contract import SourceContract
+from schemas.encoder import RecordEncoder
+from schemas.names import Names
+from schemas.registry import SchemaRegistry
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that one run needs of its source."""
+
+    connector: BaseConnector
+    target: Target
+    encoder: RecordEncoder
+
+
+class Preparation:
+    """Prepares runs. Encoders are kept, so that later runs of a source do not need the registry."""
+
+    def __init__(
+        self,
+        connectors: ConnectorRegistry,
+        schemas: SchemaRegistry,
+        topics: Topics,
+        names: Names,
+        settings: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """`settings` are the connectors' own, by source."""
+        self.connectors = connectors
+        self._schemas = schemas
+        self._topics = topics
+        self._names = names
+        self._settings = settings
+        self._encoders: dict[str, tuple[dict[str, Any], RecordEncoder]] = {}
+
+    def prepare(self, source: str) -> Prepared:
+        """Make `source` ready to run.
+
+        Raises BrokerAwayError and RegistryUnavailableError (try again), and StopSourceError, ContractError,
+        IncompatibleSchemaError or TopicRefusedError (change something).
+        """
+        connector = self.connectors.create(source, self._settings.get(source, {}))
+        contract = connector.contract()
+        topic = self._names.topic(source)
+        dead_letters = self._names.dead_letter_topic(topic)
+        encoder = self._encoder(contract, topic)
+        limit = self._topics.ensure_source(topic, dead_letters)
+        return Prepared(connector, Target(source, topic, dead_letters, self._names.cursors, limit), encoder)
+
+    def _encoder(self, contract: SourceContract, topic: str) -> RecordEncoder:
+        schema = build_schema(contract, self._names)
+        known = self._encoders.get(contract.source)
+        if known is not None and known[0] == schema:
+            return known[1]
+        schema_id = self._schemas.register(self._names.subject(topic), schema)
+        encoder = RecordEncoder(contract, schema, schema_id)
+        self._encoders[contract.source] = (schema, encoder)
+        return encoder

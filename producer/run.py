@@ -1,0 +1,186 @@
+"""One pass over one source: slices in, records and dead letters out, checkpoints between.
+
+The connector runs elsewhere (`slices`), Kafka is the publisher's; whether and when to run is the engine's.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from producer.cursors import Position
+from producer.dead_letters import Rejected, letter
+from producer.errors import SourceError
+from producer.intake import Intake, Sorted
+from producer.metrics import EXTRACTED, PUBLISHED, REJECTED
+from producer.preparation import Prepared
+from producer.publisher import Publisher
+from producer.slices import Slices
+from producer.watermark import Watermark
+from schemas.errors import UnencodableRecordError
+
+# How often the cursor of an ordered source moves in mid-run. Each costs one flush.
+CHECKPOINT_RECORDS = 100_000
+CHECKPOINT_SECONDS = 10.0
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What one run did. `published` and `rejected` are acknowledged; extracted = published + rejected.
+
+    `completed` is False for a run that was stopped before the end of its source; `cursor` is the stored one
+    after it.
+    """
+
+    source: str
+    run_id: str
+    extracted: int
+    published: int
+    rejected: int
+    seconds: float
+    cursor: JsonValue
+    completed: bool = True
+
+
+class Run:
+    """Consumes one source's slices to their end."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        intake: Intake,
+        publisher: Publisher,
+        *,
+        run_id: str,
+        previous: Position | None,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prepared = prepared
+        self._intake = intake
+        self._publisher = publisher
+        self._run_id = run_id
+        self._previous = previous
+        self._now = now
+        self._clock = clock
+        self._started, self._started_at = clock(), now()
+        self._mark = Watermark(type(prepared.connector), previous.cursor if previous else None)
+        self._stored: JsonValue = previous.cursor if previous else None
+        self._extracted = self._rejected = self._counted = self._since_checkpoint = 0
+        self._checkpoint_at = self._started + CHECKPOINT_SECONDS
+
+    def consume(self, slices: Slices[Any]) -> RunReport:
+        """Publish all that `slices` gives, then the cursor; returns when everything is acknowledged.
+
+        When the connector fails, what came before is still acknowledged, then its SourceError is raised.
+        """
+        try:
+            while not slices.finished:
+                self._one_slice(slices.take(_PATIENCE))
+        except SourceError:
+            self._settle(completed=False)
+            raise
+        return self._settle(completed=not slices.stopped)
+
+    def _one_slice(self, part: list[Any] | None) -> None:
+        if part is None:
+            self._publisher.poll()
+        else:
+            self._extracted += len(part)
+            self._since_checkpoint += len(part)
+            EXTRACTED.labels(self._prepared.target.source).inc(len(part))
+            self._publish(self._intake.sort(part))
+        self._count()
+        if self._prepared.connector.ordered and self._since_checkpoint and self._checkpoint_due():
+            self._checkpoint(completed=False)
+
+    def _publish(self, sorted_: Sorted) -> None:
+        for rejected in sorted_.rejected:
+            self._reject(rejected)
+        records, items = sorted_.records, sorted_.items
+        while records:
+            try:
+                messages: list[Any] = self._prepared.encoder.encode(
+                    records, extracted_at=self._now(), run_id=self._run_id
+                )
+            except UnencodableRecordError as exc:
+                self._send(list(exc.encoded), records[: exc.index], items)
+                self._reject(Rejected.for_error(items[exc.index], "encoding", exc))
+                records, items = records[exc.index + 1 :], items[exc.index + 1 :]
+            else:
+                self._send(messages, records, items)
+                return
+
+    def _send(
+        self, messages: list[dict[str, Any]], records: Sequence[BaseModel], items: Sequence[Any]
+    ) -> None:
+        too_large = self._publisher.publish(messages)
+        for place in too_large:
+            what = f"{len(messages[place]['value'])} bytes of Avro are more than the topic takes"
+            self._reject(Rejected(items[place], "oversized", "MessageSizeTooLarge", what))
+        left_out = set(too_large)
+        self._mark.see(
+            [record for place, record in enumerate(records) if place not in left_out] if left_out else records
+        )
+
+    def _reject(self, rejected: Rejected) -> None:
+        target = self._prepared.target
+        self._publisher.dead_letter(
+            letter(
+                rejected,
+                source=target.source,
+                run_id=self._run_id,
+                at=self._now(),
+                max_bytes=target.max_letter_bytes,
+            )
+        )
+        self._rejected += 1
+        REJECTED.labels(target.source, rejected.reason).inc()
+
+    def _checkpoint_due(self) -> bool:
+        return self._since_checkpoint >= CHECKPOINT_RECORDS or self._clock() >= self._checkpoint_at
+
+    def _checkpoint(self, *, completed: bool) -> None:
+        """Make everything so far durable, then the cursor; only a completed run says that it was one."""
+        before = self._previous.completed if self._previous else None
+        position = Position(
+            self._prepared.target.source,
+            self._mark.as_json(),
+            self._run_id,
+            self._now(),
+            self._started_at if completed else before,
+        )
+        self._publisher.checkpoint(position)
+        self._stored = position.cursor
+        self._since_checkpoint = 0
+        self._checkpoint_at = self._clock() + CHECKPOINT_SECONDS
+
+    def _settle(self, *, completed: bool) -> RunReport:
+        # A source that is not in cursor order may have skipped older records: its cursor moves at the end
+        # only.
+        if completed or self._prepared.connector.ordered:
+            self._checkpoint(completed=completed)
+        else:
+            self._publisher.flush()
+        self._count()
+        return RunReport(
+            self._prepared.target.source,
+            self._run_id,
+            self._extracted,
+            self._publisher.published,
+            self._rejected,
+            self._clock() - self._started,
+            self._stored,
+            completed,
+        )
+
+    def _count(self) -> None:
+        published = self._publisher.published
+        if published > self._counted:
+            target = self._prepared.target
+            PUBLISHED.labels(target.source, target.topic).inc(published - self._counted)
+            self._counted = published

@@ -1,0 +1,201 @@
+"""Which job is due, and what becomes of it afterwards: schedules, the delayed queue, retries, states.
+
+Pure bookkeeping under one lock: no threads, no waiting, no Kafka. The workers ask it for jobs and tell it how
+they ended.
+"""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import random
+from typing import TYPE_CHECKING
+
+from producer.engine import Requeued
+from producer.errors import NextStep, SourceError, next_step
+from producer.limiter import utc_now
+from producer.run import RunReport
+from schemas.records import JobPayload
+
+if TYPE_CHECKING:
+    from connectors.schedule import Schedule
+
+MAX_ATTEMPTS = 5
+# Seconds before the second attempt; doubled for each one after, up to the longest.
+RETRY_SECONDS, RETRY_LONGEST = 5.0, 300.0
+WAIT_SECONDS, WAIT_LONGEST = 1.0, 15.0
+# An outside API may ask for an absurd wait; one request an hour hurts nobody.
+RETRY_AFTER_LONGEST = 3600.0
+
+
+class State(StrEnum):
+    """What a source is doing, in upper case as Kafka Connect writes it."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    LIMITED = "LIMITED"
+    WAITING = "WAITING"
+    RETRYING = "RETRYING"
+    FAILED = "FAILED"
+    NOT_CONFIGURED = "NOT_CONFIGURED"
+
+
+@dataclass(frozen=True)
+class Status:
+    """State of one source, for people: since when, why, and when its next job is due."""
+
+    state: State
+    since: datetime
+    reason: str | None = None
+    next_due: datetime | None = None
+
+
+Outcome = RunReport | Requeued | BaseException
+
+
+@dataclass(order=True, frozen=True)
+class _Queued:
+    """A job with its time. `tick`: it came from the schedule, which goes on when it is over."""
+
+    due: datetime
+    order: int
+    job: JobPayload = field(compare=False)
+    tick: bool = field(compare=False)
+    waits: int = field(compare=False, default=0)
+
+
+class Scheduler:
+    """Keeps the clock of all sources. Safe to use from several threads.
+
+    A source runs one job at a time; jobs of it that come due meanwhile wait for its end. A tick missed while
+    it runs, or while the daemon was down, is made up for once. A job leaves only when it has run, or when its
+    attempts are used up: then its source is FAILED until its next tick.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        jitter: Callable[[], float] = random,
+        on_status: Callable[[str, Status], object] = lambda source, status: None,
+    ) -> None:
+        """`jitter` gives numbers from 0 to 1; `on_status` is called under the lock, so it must be quick."""
+        self._now = now
+        self._jitter = jitter
+        self._on_status = on_status
+        self._lock = threading.Lock()
+        self._order = itertools.count()
+        self._schedules: dict[str, Schedule] = {}
+        self._queue: list[_Queued] = []
+        self._running: dict[str, _Queued] = {}
+        self._held: dict[str, list[_Queued]] = {}
+        self._statuses: dict[str, Status] = {}
+
+    def add(self, source: str, schedule: "Schedule", last_completed: datetime | None) -> None:
+        """Begin to keep the clock of `source`.
+
+        Its first run is at once if no run has completed yet, or if a tick has passed since the last one that
+        did (`last_completed` is when that one had started); otherwise at the next tick.
+        """
+        now = self._now()
+        due = now if last_completed is None else max(now, schedule.next_after(last_completed))
+        with self._lock:
+            self._schedules[source] = schedule
+            self._enqueue(_Queued(due, next(self._order), JobPayload(source=source, reason="schedule"), True))
+            self._tell(source, State.SCHEDULED, next_due=due)
+
+    def refuse(self, source: str, reason: str) -> None:
+        """A source that is known and does not run, for want of settings."""
+        with self._lock:
+            self._tell(source, State.NOT_CONFIGURED, reason)
+
+    def put(self, job: JobPayload) -> None:
+        """Ask for a run besides the schedule; at `job.not_before`, or at once."""
+        with self._lock:
+            self._enqueue(_Queued(job.not_before or self._now(), next(self._order), job, False))
+
+    def take_due(self) -> JobPayload | None:
+        """A job to run now, or None. The source counts as running until `done`."""
+        with self._lock:
+            while self._queue and self._queue[0].due <= self._now():
+                queued = heapq.heappop(self._queue)
+                source = queued.job.source
+                if source in self._running:
+                    self._held.setdefault(source, []).append(queued)
+                    continue
+                self._running[source] = queued
+                self._tell(source, State.RUNNING, queued.job.reason)
+                return queued.job
+        return None
+
+    def next_due(self) -> datetime | None:
+        """When the next job will be due; None while there is none."""
+        with self._lock:
+            return self._queue[0].due if self._queue else None
+
+    def done(self, source: str, outcome: Outcome) -> None:
+        """The job that `take_due` gave for `source` has ended, so or so."""
+        with self._lock:
+            queued = self._running.pop(source)
+            if isinstance(outcome, RunReport):
+                self._finish(queued, State.SCHEDULED, None)
+            elif isinstance(outcome, Requeued):
+                self._again(queued, outcome.not_before, State.LIMITED, outcome.reason)
+            else:
+                self._failed(queued, outcome)
+            for held in self._held.pop(source, []):
+                self._enqueue(held)
+
+    def statuses(self) -> Mapping[str, Status]:
+        """The state of every source, by name."""
+        with self._lock:
+            return dict(sorted(self._statuses.items()))
+
+    def _failed(self, queued: _Queued, error: BaseException) -> None:
+        step, reason = next_step(error), str(error) or type(error).__name__
+        now = self._now()
+        if step is NextStep.WAIT:
+            wait = self._spread(WAIT_SECONDS, WAIT_LONGEST, queued.waits)
+            self._again(replace(queued, waits=queued.waits + 1), now + wait, State.WAITING, reason)
+        elif step is NextStep.STOP or queued.job.attempt >= MAX_ATTEMPTS:
+            self._finish(queued, State.FAILED, reason)
+        else:
+            wait = max(self._spread(RETRY_SECONDS, RETRY_LONGEST, queued.job.attempt - 1), _asked_wait(error))
+            attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
+            self._again(replace(queued, job=attempt), now + wait, State.RETRYING, reason)
+
+    def _again(self, queued: _Queued, due: datetime, state: State, reason: str) -> None:
+        job = queued.job.model_copy(update={"not_before": due, "reason": reason})
+        self._enqueue(replace(queued, due=due, order=next(self._order), job=job))
+        self._tell(job.source, state, reason, due)
+
+    def _finish(self, queued: _Queued, state: State, reason: str | None) -> None:
+        source = queued.job.source
+        due = None
+        if queued.tick:
+            due = self._schedules[source].next_after(self._now())
+            self._enqueue(_Queued(due, next(self._order), JobPayload(source=source, reason="schedule"), True))
+        self._tell(source, state, reason, due)
+
+    def _enqueue(self, queued: _Queued) -> None:
+        heapq.heappush(self._queue, queued)
+
+    def _spread(self, first: float, longest: float, doublings: int) -> timedelta:
+        """Exponential, and up to a half longer: what failed together should not return together."""
+        seconds = min(longest, first * 2.0 ** min(doublings, 30))
+        return timedelta(seconds=seconds * (1 + self._jitter() / 2))
+
+    def _tell(
+        self, source: str, state: State, reason: str | None = None, next_due: datetime | None = None
+    ) -> None:
+        status = Status(state, self._now(), reason, next_due)
+        self._statuses[source] = status
+        self._on_status(source, status)
+
+
+def _asked_wait(error: BaseException) -> timedelta:
+    asked = error.retry_after if isinstance(error, SourceError) else None
+    return timedelta(seconds=min(asked or 0.0, RETRY_AFTER_LONGEST))

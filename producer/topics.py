@@ -1,0 +1,141 @@
+"""Topics exist, with the settings they need, before the first record of a run is produced.
+
+Existing topics are left as they are. Schemas are registered by `producer.preparation`; names come from
+`schemas.names`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported, but not for type checkers
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from producer.errors import BrokerAwayError, TopicRefusedError
+from runtime.settings import ProducerSettings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+TIMEOUT = 15.0
+# Below the time that a readiness probe may take.
+REACH_TIMEOUT = 2.5
+# Kafka's own default for `max.message.bytes` is a little above this, librdkafka's for `message.max.bytes` is
+# this.
+DEFAULT_MESSAGE_BYTES = 1_000_000
+# Replay is the point of the log, and a dead letter waits for a person: neither may expire.
+KEEP = {"retention.ms": "-1"}
+COMPACT = {"cleanup.policy": "compact"}
+
+_log = structlog.get_logger(__name__)
+
+
+class Topics:
+    """Looks topics up and creates missing ones. Every call ends within `timeout` seconds or raises."""
+
+    def __init__(
+        self, properties: Mapping[str, Any], settings: ProducerSettings, *, timeout: float = TIMEOUT
+    ) -> None:
+        self._admin = AdminClient(dict(properties))
+        self._partitions = settings.topic_partitions
+        self._replication = settings.topic_replication
+        self._timeout = timeout
+
+    def reachable(self) -> str | None:
+        """None if the broker answers, otherwise what is wrong, for a readiness check."""
+        try:
+            self._admin.list_topics(timeout=min(self._timeout, REACH_TIMEOUT))
+        except KafkaException as exc:
+            return f"broker does not answer: {exc.args[0].str()}"
+        return None
+
+    def ensure_source(self, topic: str, dead_letter_topic: str) -> int:
+        """Create what is missing of a source's two topics; returns the largest message in bytes that both
+        take.
+        """
+        self._ensure({topic: KEEP, dead_letter_topic: KEEP})
+        return self._message_bytes([topic, dead_letter_topic])
+
+    def ensure_cursors(self, topic: str) -> None:
+        """Create the compacted topic of the cursors if it is missing."""
+        self._ensure({topic: COMPACT})
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions an existing topic has."""
+        found = self._known().get(topic)
+        if found is None:
+            raise TopicRefusedError(f"topic {topic} does not exist")
+        return len(found.partitions)
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            # Asked for all topics, since asking for one may create it on brokers that allow that.
+            topics: dict[str, Any] = self._admin.list_topics(timeout=self._timeout).topics
+        except KafkaException as exc:
+            raise BrokerAwayError(f"the broker did not list its topics: {exc.args[0].str()}") from exc
+        return topics
+
+    def _ensure(self, wanted: Mapping[str, Mapping[str, str]]) -> None:
+        known = self._known()
+        missing = [
+            NewTopic(
+                topic,
+                num_partitions=self._partitions,
+                replication_factor=self._replication,
+                config=dict(config),
+            )
+            for topic, config in wanted.items()
+            if topic not in known
+        ]
+        if not missing:
+            return
+        created = self._admin.create_topics(
+            missing, operation_timeout=self._timeout, request_timeout=self._timeout
+        )
+        for topic, future in created.items():
+            self._await_creation(topic, future)
+
+    def _await_creation(self, topic: str, future: "Future[None]") -> None:
+        try:
+            future.result(timeout=self._timeout)
+        except (KafkaException, TimeoutError) as exc:
+            error = exc.args[0] if isinstance(exc, KafkaException) else None
+            if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return
+            if error is None or error.retriable() or error.code() in _AWAY:
+                raise BrokerAwayError(f"topic {topic} was not created in time: {exc}") from exc
+            raise TopicRefusedError(
+                f"topic {topic} does not exist and the broker refuses to create it: {error.str()}. "
+                "Create it by hand, or let this user create topics."
+            ) from exc
+        _log.info("topic_created", topic=topic)
+
+    def _message_bytes(self, topics: Sequence[str]) -> int:
+        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        try:
+            answers = self._admin.describe_configs(asked, request_timeout=self._timeout)
+            limits = [_limit(future.result(timeout=self._timeout)) for future in answers.values()]
+        except (KafkaException, TimeoutError, ValueError):
+            # A broker that does not tell (or may not tell this user) refuses a too large batch by itself.
+            return DEFAULT_MESSAGE_BYTES
+        return min(limits)
+
+
+_AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's public error codes
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+
+
+def _limit(config: Mapping[str, Any]) -> int:
+    entry = config.get("max.message.bytes")
+    return int(entry.value) if entry is not None and entry.value is not None else DEFAULT_MESSAGE_BYTES

@@ -1,0 +1,121 @@
+"""Threads that run due jobs: bounded, one per running source, each isolated from the others.
+
+What is due is the scheduler's, how a job runs the engine's.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from producer.engine import IngestionEngine, Requeued
+from producer.errors import NextStep, next_step
+from producer.limiter import utc_now
+from producer.metrics import RETRIES
+from producer.scheduler import Scheduler
+from runtime.stopping import Deadline, Stopping
+from schemas.records import JobPayload
+
+if TYPE_CHECKING:
+    from producer.run import RunReport
+
+# A connector that has been silent for this long lends its place to another source until it speaks again.
+STALLED_SECONDS = 30.0
+_BEAT = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Workers:
+    """Runs the scheduler's jobs on at most `workers` threads at a time.
+
+    A source that blocks would hold its thread for ever. It keeps the thread, but stops counting: others run.
+    Sources that wait for the broker do count, so an outage never starts them all.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        engine: IngestionEngine,
+        *,
+        workers: int,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+        stalled_seconds: float = STALLED_SECONDS,
+    ) -> None:
+        self._scheduler = scheduler
+        self._engine = engine
+        self._workers = workers
+        self._now = now
+        self._clock = clock
+        self._stalled_seconds = stalled_seconds
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+        self._beat_at: float | None = None
+
+    def serve(self, stopping: Stopping) -> None:
+        """Start jobs as they come due, until `stopping`."""
+        while not stopping.requested:
+            self._beat_at = self._clock()
+            self._wake.clear()
+            while self._active() < self._workers and (job := self._scheduler.take_due()) is not None:
+                self._start(job)
+            self._wake.wait(self._pause())
+
+    def alive(self) -> str | None:
+        """None while the loop beats, for a liveness check."""
+        silent = 0.0 if self._beat_at is None else self._clock() - self._beat_at
+        return None if silent < 60 * _BEAT else f"the scheduler has not looked for jobs for {silent:.0f} s"
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait for the running jobs to end; False if some are still running at the deadline."""
+        for thread in self._running():
+            thread.join(deadline.remaining())
+        return not self._running()
+
+    def _running(self) -> list[threading.Thread]:
+        with self._lock:
+            return [thread for thread in self._threads.values() if thread.is_alive()]
+
+    def _active(self) -> int:
+        with self._lock:
+            sources = [source for source, thread in self._threads.items() if thread.is_alive()]
+        silences = [self._engine.silent_for(source) for source in sources]
+        return sum(silent is None or silent < self._stalled_seconds for silent in silences)
+
+    def _pause(self) -> float:
+        due = self._scheduler.next_due()
+        until_due = math.inf if due is None else (due - self._now()).total_seconds()
+        return min(_BEAT, max(0.01, until_due))
+
+    def _start(self, job: JobPayload) -> None:
+        thread = threading.Thread(target=self._run, args=(job,), name=f"run-{job.source}", daemon=True)
+        with self._lock:
+            self._threads[job.source] = thread
+        thread.start()
+
+    def _run(self, job: JobPayload) -> None:
+        outcome: RunReport | Requeued | BaseException
+        try:
+            outcome = self._engine.run(job)
+        except BaseException as exc:
+            # Also SystemExit: a connector's constructor may call sys.exit(), and hurts no other source with
+            # it.
+            outcome = exc
+            self._log_failure(job, exc)
+        self._scheduler.done(job.source, outcome)
+        self._wake.set()
+
+    def _log_failure(self, job: JobPayload, error: BaseException) -> None:
+        step = next_step(error)
+        facts = {"source": job.source, "attempt": job.attempt, "error": str(error) or repr(error)}
+        if step is NextStep.WAIT:
+            _log.warning("run_put_back", **facts)
+            return
+        if step is NextStep.RETRY:
+            RETRIES.labels(job.source).inc()
+        _log.error("run_failed", next_step=step.value, exc_info=error, **facts)

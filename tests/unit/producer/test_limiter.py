@@ -1,0 +1,103 @@
+"""RateLimiter: several exact windows at once; the time it names is the time at which a run fits."""
+
+import threading
+
+import pytest
+
+from connectors.errors import RateLimitError
+from producer.limiter import RateLimiter
+from tests.unit.producer.support import SettableClock
+
+
+def limiter(clock: SettableClock, *limits: str) -> RateLimiter:
+    return RateLimiter({"weather": limits}, now=clock.now, monotonic=clock)
+
+
+def test_a_source_without_limits_always_proceeds(clock: SettableClock) -> None:
+    assert all(limiter(clock).check_limit(source) is None for source in ("weather", "news") * 100)
+
+
+def test_a_run_fits_at_the_time_that_was_named(clock: SettableClock) -> None:
+    limits = limiter(clock, "2/minute")
+    assert limits.check_limit("weather") is None
+    clock.forward(10)
+    assert limits.check_limit("weather") is None
+    again = limits.check_limit("weather")
+    assert again is not None
+    assert 50.0 <= (again - clock.now()).total_seconds() <= 50.01
+    clock.forward((again - clock.now()).total_seconds())
+    assert limits.check_limit("weather") is None
+    assert limits.check_limit("weather") is not None
+
+
+def test_a_refused_check_uses_nothing_up(clock: SettableClock) -> None:
+    limits = limiter(clock, "1/minute")
+    assert limits.check_limit("weather") is None
+    first = [limits.check_limit("weather") for _ in range(50)][-1]
+    assert first is not None
+    clock.forward(61)
+    assert limits.check_limit("weather") is None
+
+
+def test_all_windows_hold_at_once(clock: SettableClock) -> None:
+    limits = limiter(clock, "10/second", "60/minute")
+    runs: list[float] = []
+    while clock() < 1000.0 + 180.0:
+        if limits.check_limit("weather") is None:
+            runs.append(clock())
+        else:
+            clock.forward(0.05)
+    for window, most in ((1.0, 10), (60.0, 60)):
+        counts = [sum(start <= run < start + window for run in runs) for start in runs]
+        assert max(counts) <= most
+    assert len(runs) >= 170
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        ("10/second", "5/minute"),
+        ("10/second", "10000/minute"),
+        ("5/minute", "5/minute"),
+        ("5/minute", "9/minute"),
+    ],
+)
+def test_windows_that_say_nothing_more_are_no_error(clock: SettableClock, limits: tuple[str, ...]) -> None:
+    limited = limiter(clock, *limits)
+    assert limited.check_limit("weather") is None
+    most = 5 if "5/minute" in limits else 10
+    assert sum(limited.check_limit("weather") is None for _ in range(50)) == most - 1
+
+
+def test_sources_are_counted_apart(clock: SettableClock) -> None:
+    limits = RateLimiter({"a": "1/hour", "b": "1/hour"}, now=clock.now, monotonic=clock)
+    assert limits.check_limit("a") is None
+    assert limits.check_limit("b") is None
+    assert limits.check_limit("a") is not None
+
+
+def test_a_limit_that_cannot_be_read_is_refused_at_the_start(clock: SettableClock) -> None:
+    with pytest.raises(RateLimitError, match="often"):
+        limiter(clock, "often")
+
+
+def test_threads_together_never_exceed_the_limit(clock: SettableClock) -> None:
+    limits = limiter(clock, "100/hour")
+    passed: list[bool] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            passed.append(limits.check_limit("weather") is None)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(passed) == 100
+
+
+def test_no_helper_thread_is_left(clock: SettableClock) -> None:
+    before = threading.active_count()
+    limiter(clock, "1/second").check_limit("weather")
+    assert threading.active_count() == before

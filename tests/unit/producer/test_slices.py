@@ -1,0 +1,201 @@
+"""Slices: bounded by count and age, held back when nobody takes them, and stoppable whatever the generator
+does.
+"""
+
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from producer.errors import SourceError
+from producer.slices import Slices
+from tests.unit.producer.support import SettableClock, eventually
+
+
+def slices_of(
+    open_items: Callable[[], Iterable[Any]], *, max_items: int = 10, max_seconds: float = 3600.0
+) -> Slices[Any]:
+    return Slices("source", open_items, max_items=max_items, max_seconds=max_seconds)
+
+
+def everything(slices: Slices[Any]) -> list[list[Any]]:
+    parts = []
+    while not slices.finished:
+        part = slices.take(10.0)
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def test_items_come_in_order_in_slices_of_at_most_the_bound() -> None:
+    with slices_of(lambda: iter(range(25))) as slices:
+        parts = everything(slices)
+    assert [item for part in parts for item in part] == list(range(25))
+    assert max(map(len, parts)) <= 10
+
+
+def test_a_source_without_items_has_no_slices() -> None:
+    with slices_of(list) as slices:
+        assert everything(slices) == []
+
+
+def test_a_slow_source_does_not_wait_for_a_full_slice() -> None:
+    clock, gate = SettableClock(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        gate.wait(10)
+        yield 2
+
+    with Slices("source", items, max_items=10, max_seconds=5.0, clock=clock) as slices:
+        eventually(lambda: bool(slices._buffer))  # noqa: SLF001 - the item has come, nobody has taken it
+        clock.forward(5.0)
+        assert slices.take(0.0) == [1]
+        assert slices.take(0.0) is None
+        gate.set()
+        eventually(lambda: not slices._thread.is_alive())  # noqa: SLF001
+        assert slices.take(10.0) == [2]
+
+
+def test_a_slice_younger_than_its_age_waits() -> None:
+    clock, gate = SettableClock(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        gate.wait(10)
+
+    with Slices("source", items, max_items=10, max_seconds=5.0, clock=clock) as slices:
+        eventually(lambda: bool(slices._buffer))  # noqa: SLF001
+        clock.forward(4.9)
+        assert slices.take(0.0) is None
+        gate.set()
+
+
+def test_the_generator_stands_still_while_nobody_takes() -> None:
+    counter = itertools.count()
+    with slices_of(lambda: counter, max_items=10) as slices:
+        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
+        # Ten in the buffer, one in its hand: it must not fetch further, however long nobody takes.
+        seen = {repr(counter) for _ in range(100)}
+        assert len(seen) == 1
+        assert int(repr(counter)[6:-1]) <= 11
+        slices.stop()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("half a page"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration(1)],
+)
+def test_whatever_ends_the_generator_comes_out_after_all_items(error: BaseException) -> None:
+    def items() -> Iterator[int]:
+        yield from range(15)
+        raise error
+
+    taken: list[int] = []
+    with slices_of(items) as slices, pytest.raises(SourceError) as caught:
+        while True:
+            taken += slices.take(10.0) or []
+    assert taken == list(range(15))
+    assert type(error).__name__ in str(caught.value) or isinstance(error, StopIteration)
+    assert slices.finished
+
+
+def test_sys_exit_in_a_connector_is_its_error_alone() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        sys.exit("goodbye")
+
+    with slices_of(items) as slices, pytest.raises(SourceError, match="goodbye"):
+        while True:
+            slices.take(10.0)
+
+
+@pytest.mark.parametrize("garbage", [None, 7, "text", b"bytes", {"a": 1}, object()])
+def test_what_is_no_stream_of_items_is_refused_with_words(garbage: Any) -> None:
+    with (
+        slices_of(lambda: garbage) as slices,
+        pytest.raises(SourceError, match="must yield its items one by one"),
+    ):
+        while True:
+            slices.take(10.0)
+
+
+def test_a_list_is_as_good_as_a_generator() -> None:
+    with slices_of(lambda: [1, 2, 3]) as slices:
+        assert everything(slices) == [[1, 2, 3]]
+
+
+def test_stop_closes_the_generator_at_its_next_item_and_keeps_what_is_buffered() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            closed.set()
+
+    with slices_of(items) as slices:
+        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
+        slices.stop()
+        assert slices.take(10.0) == list(range(10))
+        assert slices.finished
+        assert slices.join(10.0)
+    assert closed.is_set()
+
+
+def test_a_generator_that_ignores_its_closing_harms_nobody() -> None:
+    def items() -> Iterator[int]:
+        while True:
+            try:
+                yield 1
+            except GeneratorExit:
+                yield 2
+
+    with structlog.testing.capture_logs() as logs, slices_of(items) as slices:
+        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
+        slices.stop()
+        assert slices.join(10.0)
+        slices.take(1.0)
+        assert slices.finished
+    assert [line["event"] for line in logs] == ["source_raised_while_stopping"]
+
+
+def test_a_generator_that_never_comes_back_is_left_behind() -> None:
+    forever = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        forever.wait()
+
+    with slices_of(items) as slices:
+        eventually(lambda: bool(slices._buffer))  # noqa: SLF001
+        slices.stop()
+        assert slices.take(1.0) == [1]
+        assert slices.finished
+        assert not slices.join(0.01)
+        assert slices._thread.daemon  # noqa: SLF001 - it does not keep the process alive
+    forever.set()
+    assert slices.join(10.0)
+
+
+def test_silence_is_measured_only_while_a_slice_is_wanted() -> None:
+    clock, gate = SettableClock(), threading.Event()
+
+    def items() -> Iterator[int]:
+        gate.wait(10)
+        yield 1
+
+    with Slices("source", items, max_items=1, max_seconds=1.0, clock=clock) as slices:
+        assert slices.silent_for() is None
+        assert slices.take(0.0) is None
+        clock.forward(40.0)
+        assert slices.take(0.0) is None
+        assert slices.silent_for() == 40.0
+        gate.set()
+        eventually(lambda: bool(slices._buffer))  # noqa: SLF001
+        assert slices.take(0.0) == [1]
+        assert slices.silent_for() is None
