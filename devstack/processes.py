@@ -166,16 +166,17 @@ _Start = Callable[[], "subprocess.Popen[bytes]"]
 def _spawn(
     argv: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str] | None, cwd: Path | None
 ) -> "subprocess.Popen[bytes]":
-    start = functools.partial(
-        subprocess.Popen,
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.STDOUT,
-        env=env,
-        cwd=cwd,
-        start_new_session=True,
-    )
+    def start() -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603 - the commands are ours, without a shell
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
     answer: Future[subprocess.Popen[bytes]] = Future()
     _spawner().put((start, answer))
     return answer.result()

@@ -29,6 +29,7 @@ from devstack.errors import FolderInUseError, SetupError
 from devstack.locks import FileLock
 from devstack.parts import HttpPart, Part
 from devstack.ports import PortBook
+from devstack.upstream.weather import FIRST_DAY, LAST_DAY
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,9 @@ class DevStack:
             variables["INGEST_KAFKA__PROPERTIES"] = json.dumps(SESSION_PROPERTIES)
         if addresses.upstream_url:
             variables["INGEST_SOURCES__WEATHER__BASE_URL"] = addresses.upstream_url
+            # The days that the stand-in has; the source's own default runs on to today.
+            variables["INGEST_SOURCES__WEATHER__START_DATE"] = FIRST_DAY.isoformat()
+            variables["INGEST_SOURCES__WEATHER__END_DATE"] = LAST_DAY.isoformat()
         return variables
 
     def raise_if_died(self) -> None:

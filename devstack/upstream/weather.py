@@ -10,13 +10,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from devstack.upstream.errors import MissingDataError
 
-HOUR_SECONDS = 3600
+# Days of which the file has hours, in UTC.
+FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2013, 12, 31)
+
 _FEET_PER_METRE = 3.28084
 _MISSING = "NA"
 

@@ -10,10 +10,9 @@ from fastapi.testclient import TestClient
 from devstack.upstream.app import create_app
 from devstack.upstream.faults import Faults
 from devstack.upstream.units import VARIABLES
-from devstack.upstream.weather import Place, data_folder, load_places, nearest
+from devstack.upstream.weather import FIRST_DAY, LAST_DAY, Place, data_folder, load_places, nearest
 
 EWR, JFK, LGA = (40.6925, -74.168667), (40.639751, -73.778925), (40.777245, -73.872608)
-YEAR = (date(2013, 1, 1), date(2013, 12, 31))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,7 @@ def test_rain_in_both_units(client: TestClient) -> None:
 def test_the_year_read_in_pages_has_every_row_once(client: TestClient) -> None:
     hours: list[set[str]] = [set(), set(), set()]
     rows = [0, 0, 0]
-    first, end = YEAR
+    first, end = FIRST_DAY, LAST_DAY
     while first <= end:
         last = min(first + timedelta(days=91), end)
         answer = get(
