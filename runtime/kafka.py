@@ -7,8 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, Producer
 from pydantic import SecretStr
 
+from runtime.errors import SettingsError
 from runtime.kafka_properties import ALLOWED, CLASSIC_GROUP_ONLY, MAX_REFRESH_MS, uses_consumer_protocol
 from runtime.settings import KafkaSettings
 
@@ -50,3 +52,15 @@ def _plain(value: Any) -> str | int:
         return str(value).lower()
     plain: str | int = value
     return plain
+
+
+def check_properties(settings: KafkaSettings) -> None:
+    """Let librdkafka read the values, without connecting; raises SettingsError with what it says.
+
+    Names were checked when the settings were loaded. The message may quote a value, never that of a secret.
+    """
+    try:
+        Producer(client_properties(settings))
+        Consumer(client_properties(settings, **{"group.id": "ingest-check"})).close()
+    except KafkaException as exc:
+        raise SettingsError(f"INGEST_KAFKA__PROPERTIES: {exc.args[0].str()}") from exc

@@ -1,0 +1,1 @@
+"""The `ingest` command. Each group of commands is a file; heavy imports stand inside the commands."""

@@ -1,0 +1,88 @@
+"""`ingest config`: what is set, where it was set, and whether it is right."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.session import current
+
+if TYPE_CHECKING:
+    from runtime.settings import LoadedSettings, Settings
+
+app = typer.Typer(help="Settings: show and check.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print all settings in force. Secrets are never shown."""
+    from cli.output import print_columns, print_json, to_json
+
+    loaded = current(context).load()
+    rows = list(_rows(loaded))
+    if as_json:
+        print_json(
+            {key: {"value": value, "origin": loaded.origin(key)} if origin else value for key, value in rows}
+        )
+        return
+    cells = [
+        (key, value if isinstance(value, str) else to_json(value), loaded.origin(key)) for key, value in rows
+    ]
+    if origin:
+        print_columns(("setting", "origin", "value"), [(key, where, text) for key, text, where in cells])
+    else:
+        print_columns(("setting", "value"), [(key, text) for key, text, _ in cells])
+
+
+@app.command()
+def check(context: typer.Context) -> None:
+    """Read all settings, those of the connectors too; connects to nothing. Exit code 3 when one is wrong."""
+    from runtime.kafka import check_properties
+
+    session = current(context)
+    settings = session.settings()
+    check_properties(settings.kafka)
+    registry = session.registry(settings)
+    registry.check_settings(settings.sources)
+    for source, missing in registry.unconfigured(settings.sources).items():
+        session.say(f"{source} is not configured and will not run: {missing}")
+    session.say(f"settings are right; {len(registry.sources)} sources found")
+
+
+def _rows(loaded: "LoadedSettings") -> Iterator[tuple[str, Any]]:
+    from runtime.keys import Keys
+    from runtime.redaction import HIDDEN, hide, secret_values
+    from runtime.settings import Settings
+
+    settings, secrets = loaded.settings, secret_values(loaded.settings)
+    for path in Keys.of(Settings).fields:
+        key, value = ".".join(path), _value(settings, path)
+        if key == "clickhouse.url":
+            address, password = settings.clickhouse.address, settings.clickhouse.address.password
+            secret = f":{HIDDEN}" if password else ""
+            value = str(address).replace("://", f"://{address.username}{secret}@")
+            yield key, value
+        elif isinstance(value, dict):
+            for name, inner in _flat(value, key):
+                yield name, hide(inner, secrets, name=name)
+        else:
+            yield key, hide(value, secrets)
+
+
+def _value(settings: "Settings", path: tuple[str, ...]) -> Any:
+    value: Any = settings
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def _flat(value: dict[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{above}.{name}")
+        else:
+            yield f"{above}.{name}", inner

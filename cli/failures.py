@@ -1,0 +1,93 @@
+"""How an error leaves the command: one readable block on stderr and the documented exit code.
+
+Errors are told by the names of their classes, so that this file imports none of the rooms.
+"""
+
+import traceback
+from collections.abc import Mapping
+
+import typer
+
+from runtime.exit_codes import ExitCode
+
+# The most specific class of an error counts. Value: exit code, what happened, what to do next.
+_KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
+    "runtime.errors.SettingsError": (
+        ExitCode.CONFIG,
+        "settings are wrong",
+        "correct them; `ingest config show --origin` shows what is set where, docs/settings.md lists all",
+    ),
+    "runtime.errors.StartError": (ExitCode.CONFIG, "cannot start", ""),
+    "runtime.errors.DependencyError": (
+        ExitCode.UNREACHABLE,
+        "a server does not answer",
+        "run `ingest doctor`",
+    ),
+    "schemas.errors.RegistryUnavailableError": (
+        ExitCode.UNREACHABLE,
+        "the schema registry does not answer",
+        "run `ingest doctor`",
+    ),
+    "schemas.errors.RegistryRefusedError": (
+        ExitCode.CONFIG,
+        "the schema registry refused",
+        "check INGEST_REGISTRY__USERNAME, INGEST_REGISTRY__PASSWORD and its permissions",
+    ),
+    "schemas.errors.IncompatibleSchemaError": (
+        ExitCode.INCOMPATIBLE,
+        "the schema is incompatible",
+        "give new fields a default and leave the old ones as they are, or publish under another source name",
+    ),
+    "schemas.errors.ContractError": (ExitCode.CONFIG, "the connector cannot be published", ""),
+    "schemas.errors.TopicNameError": (ExitCode.CONFIG, "not a topic of ours", ""),
+    "schemas.errors.SchemaError": (ExitCode.ERROR, "a schema or record cannot be used", ""),
+    "connectors.errors.UpstreamError": (ExitCode.UNREACHABLE, "the outside API failed", "try again later"),
+    "connectors.errors.StopSourceError": (ExitCode.CONFIG, "the source cannot run", ""),
+    "connectors.errors.UnknownSourceError": (
+        ExitCode.CONFIG,
+        "unknown source",
+        "`ingest connectors list` shows all",
+    ),
+    "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),
+    "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
+    "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),
+    "devstack.errors.TryAgainError": (ExitCode.UNREACHABLE, "the dev stack did not come up", "try again"),
+    "devstack.errors.SetupError": (ExitCode.CONFIG, "the dev stack cannot start", ""),
+    "devstack.errors.DevStackError": (ExitCode.ERROR, "the dev stack failed", ""),
+    "cli.daemons.DaemonDiedError": (ExitCode.ERROR, "a daemon has ended", ""),
+    "cli.demo.flow.DemoStalledError": (ExitCode.ERROR, "the demo stands still", ""),
+    "cli.errors.CommandError": (ExitCode.ERROR, "failed", ""),
+    "cli.errors.NotFoundError": (ExitCode.CONFIG, "not found", ""),
+}
+
+
+def report(error: BaseException, *, debug: bool = False) -> ExitCode:
+    """Write the error to stderr; the exit code is the answer."""
+    if debug:
+        typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    code, what, step = _look_up(error)
+    if code is None:
+        typer.echo(f"ingest: unexpected {type(error).__name__}: {error}", err=True)
+        if not debug:
+            typer.echo(
+                "  next: this is a fault of ours; `ingest --debug …` shows where it happened", err=True
+            )
+        return ExitCode.ERROR
+    typer.echo(f"ingest: {what}", err=True)
+    for line in str(error).splitlines():
+        typer.echo(f"  {line}", err=True)
+    if step:
+        typer.echo(f"  next: {step}", err=True)
+    return code
+
+
+def exit_code(error: BaseException) -> ExitCode:
+    """The documented exit code of an error."""
+    return _look_up(error)[0] or ExitCode.ERROR
+
+
+def _look_up(error: BaseException) -> tuple[ExitCode | None, str, str]:
+    for cls in type(error).__mro__:
+        if found := _KNOWN.get(f"{cls.__module__}.{cls.__name__}"):
+            return found
+    return None, "", ""

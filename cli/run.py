@@ -1,0 +1,56 @@
+"""`ingest producer run`, `ingest consumer run`, and `ingest run SOURCE` for one pass of one source."""
+
+from typing import Annotated
+
+import typer
+
+from cli.session import current
+
+producer = typer.Typer(help="The daemon that extracts and publishes.", no_args_is_help=True)
+consumer = typer.Typer(help="The daemon that loads ClickHouse.", no_args_is_help=True)
+
+
+@producer.command("run")
+def producer_run(context: typer.Context) -> None:
+    """Run all sources on their schedules, until SIGTERM or Ctrl-C."""
+    from producer.daemon import main
+
+    raise typer.Exit(main(current(context).load().settings))
+
+
+@consumer.command("run")
+def consumer_run(context: typer.Context) -> None:
+    """Load all source topics into ClickHouse, until SIGTERM or Ctrl-C."""
+    from consumer.daemon import main
+
+    raise typer.Exit(main(current(context).load().settings))
+
+
+def run(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="Start here instead of at the stored cursor, such as 2026-01-31."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Make one pass of one source: extract, publish, store the cursor. Exit code 6: some were rejected."""
+    from dataclasses import asdict
+
+    from cli.output import print_json
+    from producer.once import run_once
+    from runtime.exit_codes import ExitCode
+
+    session = current(context)
+    report = run_once(session.settings(), source, since)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        typer.echo(
+            f"{report.source}: {report.extracted:,} extracted, {report.published:,} published, "
+            f"{report.rejected:,} rejected in {report.seconds:.1f} s; cursor {report.cursor}"
+        )
+    if report.rejected:
+        session.say(f"next: ingest topics tail {source} --dead-letters")
+        raise typer.Exit(ExitCode.DEAD_LETTERS)

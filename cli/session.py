@@ -1,0 +1,58 @@
+"""What the global options say, and the settings that follow from them."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from connectors.registry import ConnectorRegistry
+    from runtime.settings import LoadedSettings, Settings
+
+
+@dataclass
+class Session:
+    """One call of `ingest`. Filled by the global options, then read by the command."""
+
+    config: Path | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+    quiet: bool = False
+    debug: bool = False
+
+    def load(self) -> "LoadedSettings":
+        """Read the settings with their origins; raises SettingsError."""
+        from runtime.settings import load_with_origins
+
+        env = dict(os.environ)
+        if self.config is not None:
+            env["INGEST_CONFIG"] = str(self.config)
+        overrides = {**self.overrides, **({"log.level": "debug"} if self.debug else {})}
+        return load_with_origins(overrides, env=env)
+
+    def settings(self) -> "Settings":
+        """The settings of a command, with its log set up; raises SettingsError."""
+        from runtime.logging import configure_logging
+        from runtime.redaction import secret_values
+
+        settings = self.load().settings
+        log = settings.log.model_copy(update={"level": "error"}) if self.quiet else settings.log
+        configure_logging(log, daemon=False, secrets=secret_values(settings))
+        return settings
+
+    def registry(self, settings: "Settings") -> "ConnectorRegistry":
+        """All connectors that these settings lead to."""
+        from connectors.registry import ConnectorRegistry
+
+        return ConnectorRegistry.discover(settings.connectors.paths)
+
+    def say(self, text: str) -> None:
+        """Talk to the person: on stderr, because stdout is data; nothing with --quiet."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
+
+def current(context: typer.Context) -> Session:
+    """The session of a command's context."""
+    return context.ensure_object(Session)

@@ -1,0 +1,120 @@
+"""`ingest connectors try`: a connector's first records as they would be published, but not published."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import typer
+
+from cli.output import to_json
+from connectors.base import BaseConnector
+from runtime.redaction import hide_text
+from schemas.avro import build_schema
+from schemas.contract import data_record
+from schemas.encoder import RecordEncoder
+from schemas.errors import UnencodableRecordError
+from schemas.names import Names
+
+_NO_SCHEMA_ID = 0
+
+
+@dataclass
+class Trial:
+    """What a connector did: `records` as envelopes in plain data, `rejected` with reasons, as they came."""
+
+    source: str
+    topic: str
+    schema: dict[str, Any]
+    records: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    cursor: Any = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+
+def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str | None) -> Trial:
+    """Take the first `limit` items through transform and encoding; errors of `extract` are raised."""
+    contract = connector.contract()
+    trial = Trial(contract.source, names.topic(contract.source), build_schema(contract, names))
+    encoder = RecordEncoder(contract, trial.schema, _NO_SCHEMA_ID)
+    run_id, cursors = uuid.uuid4().hex, []
+    items = iter(connector.extract(connector.parse_since(since)))
+    with _requests(trial.requests), closing_if_possible(items):
+        for item in islice(items, limit):
+            now = datetime.now(UTC)
+            try:
+                record = connector.transform(item)
+                encoder.encode([record], extracted_at=now, run_id=run_id)
+            except UnencodableRecordError as exc:
+                trial.rejected.append({"item": item, "reason": f"{exc.path} {exc.why}"})
+            except Exception as exc:  # transform is the author's code: whatever it raises rejects this item
+                trial.rejected.append({"item": item, "reason": f"{type(exc).__name__}: {exc}"})
+            else:
+                envelope = data_record(contract, record, extracted_at=now, run_id=run_id)
+                trial.records.append(envelope.model_dump())
+                if connector.cursor:
+                    cursors.append(getattr(record, connector.cursor))
+    trial.cursor = max(cursors, default=None)
+    return trial
+
+
+def show_trial(trial: Trial, say: Callable[[str], None]) -> None:
+    """Records to stdout, one line each; all that is said about them to stderr."""
+    for record in trial.records:
+        typer.echo(f"{record['id']}  {record['event_time']:%Y-%m-%d %H:%M:%S}  {to_json(record['payload'])}")
+    for rejected in trial.rejected:
+        say(f"rejected: {to_json(rejected['item'])}\n  {rejected['reason']}")
+    for request in trial.requests:
+        say(f"request: {request}")
+    fields = ", ".join(f"{each['name']} {to_json(each['type'])}" for each in trial.schema["fields"])
+    say(f"fields: {fields}")
+    say(f"cursor after these: {to_json(trial.cursor)}")
+    say(f"{len(trial.records)} records for topic {trial.topic}; published nothing, stored nothing")
+
+
+@contextmanager
+def closing_if_possible(items: Iterator[Any]) -> Iterator[None]:
+    """Close a generator that was not read to its end; `extract` may also return a plain iterator."""
+    close = getattr(items, "close", None)
+    if close is None:
+        yield
+        return
+    with closing(items):  # type: ignore[type-var]
+        yield
+
+
+@contextmanager
+def _requests(seen: list[str]) -> Iterator[None]:
+    """Collect what httpx says about each request, without the values of its parameters."""
+    logger, handler = logging.getLogger("httpx"), _Collector(seen)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Collector(logging.Handler):
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # httpx: 'HTTP Request: %s %s "%s %d %s"', method, url, version, status, reason
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            method, url, _, status, reason = record.args
+            address, query, _ = str(url).partition("?")
+            self._seen.append(hide_text(f"{method} {address}{query and '?…'} {status} {reason}"))
