@@ -49,6 +49,8 @@ def check_declaration(cls: type[BaseConnector]) -> None:
     _check_name(cls)
     _check_extract(cls)
     _check_cursor(cls)
+    if cls.mode not in ("append", "upsert"):
+        raise DeclarationError(f'{cls.__name__}.mode = {cls.mode!r} is neither "append" nor "upsert"')
     parse_schedule(cls.schedule)
     parse_rate_limits(cls.rate_limit)
     try:

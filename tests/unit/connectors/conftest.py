@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,7 @@ from connectors.registry import ConnectorRegistry
 from connectors.resilience import sleeping_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SOURCE = """
@@ -30,14 +30,10 @@ class Prices(BaseConnector):
 """
 
 
-class Discover(Protocol):
-    """Writes the files into one folder and discovers it alone."""
-
-    def __call__(self, **files: str) -> ConnectorRegistry: ...
-
-
 @pytest.fixture
-def discover(tmp_path: Path) -> Discover:
+def discover(tmp_path: Path) -> Callable[..., ConnectorRegistry]:
+    """Write the files (name=text) into one folder and discover it alone."""
+
     def write_and_discover(**files: str) -> ConnectorRegistry:
         for name, text in files.items():
             (tmp_path / f"{name}.py").write_text(textwrap.dedent(text), "utf-8")

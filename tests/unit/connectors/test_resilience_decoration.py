@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from connectors import resilient_request
 from connectors.errors import DecorationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 
 def test_it_works_bare_and_on_methods(slept: list[float]) -> None:
