@@ -8,8 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=${STANDINS_DIR:-$root/build/standins}
-# The host's network while building: a container's own may not reach the package proxy.
-build=(docker build --network host --quiet)
+build=(docker build --quiet)
 export DOCKER_BUILDKIT=0
 
 # Names and versions are read where they are pinned, never repeated here.
@@ -51,8 +50,10 @@ build_registry() {
 }
 
 build_clickhouse() {
-    "${build[@]}" --build-arg "BASE=$base_name" --tag "$(image_of clickhouse)" \
-        --file "$here/clickhouse/Dockerfile" "$root"
+    rm -rf "$work/clickhouse" && mkdir -p "$work/clickhouse/app"
+    cp -r "$root"/{devstack,runtime,schemas} "$work/clickhouse/app/"
+    cp "$root/requirements/dev.txt" "$here"/clickhouse/{Dockerfile,serve.py} "$work/clickhouse/"
+    "${build[@]}" --build-arg "BASE=$base_name" --tag "$(image_of clickhouse)" "$work/clickhouse"
 }
 
 for part in "${@:-base kafka registry clickhouse}"; do
