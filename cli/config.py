@@ -48,8 +48,8 @@ def check(context: typer.Context) -> None:
     check_properties(settings.kafka)
     registry = session.registry(settings)
     registry.check_settings(settings.sources)
-    for source, missing in registry.unconfigured(settings.sources).items():
-        session.say(f"{source} is not configured and will not run: {missing}")
+    for missing in registry.unconfigured(settings.sources).values():
+        session.say(str(missing))
     session.say(f"settings are right; {len(registry.sources)} sources found")
 
 
@@ -66,7 +66,7 @@ def _rows(loaded: "LoadedSettings") -> Iterator[tuple[str, Any]]:
             secret = f":{HIDDEN}" if password else ""
             value = str(address).replace("://", f"://{address.username}{secret}@")
             yield key, value
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and value:
             for name, inner in _flat(value, key):
                 yield name, hide(inner, secrets, name=name)
         else:

@@ -1,6 +1,8 @@
 """`ingest doctor`: does each thing that the daemons depend on answer, and what to do when it does not."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +36,8 @@ def doctor(
 
     session = current(context)
     settings = session.settings()
-    servers = [_broker(settings), _registry(settings), _clickhouse(settings)]
+    with _silence(unless=session.debug):
+        servers = [_broker(settings), _registry(settings), _clickhouse(settings)]
     findings = [*servers, _connectors(session, settings)]
     if as_json:
         print_json({"ok": all(each.ok for each in findings), "findings": [asdict(each) for each in findings]})
@@ -49,14 +52,30 @@ def doctor(
         raise typer.Exit(ExitCode.CONFIG)
 
 
+@contextmanager
+def _silence(*, unless: bool) -> Iterator[None]:
+    """Keep back what the clients log: the findings say it."""
+    logging.disable(logging.NOTSET if unless else logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def _asked(name: str, settings: "Settings", fix: str, ask: Callable[[], str]) -> Finding:
     from runtime.redaction import hide_text, secret_values
 
     try:
         return Finding(name, True, ask())
     except Exception as exc:  # whatever a client raises is the finding
-        said = " ".join(str(exc).split()) or type(exc).__name__
-        return Finding(name, False, hide_text(said, secret_values(settings)), fix)
+        return Finding(name, False, hide_text(_said(exc), secret_values(settings)), fix)
+
+
+def _said(exc: Exception) -> str:
+    """One line; of a KafkaException only the sentence."""
+    cause = exc.args[0] if exc.args else ""
+    text = cause.str() if hasattr(cause, "str") else str(exc)
+    return " ".join(text.split()) or type(exc).__name__
 
 
 def _broker(settings: "Settings") -> Finding:
@@ -124,7 +143,11 @@ def _connectors(session: Session, settings: "Settings") -> Finding:
         registry.check_settings(settings.sources)
     except ConnectorError as exc:
         return Finding("connectors", False, str(exc), fix)
-    detail = f"{len(registry.sources)} ready: {', '.join(registry.sources)}"
+    waiting = registry.unconfigured(settings.sources)
+    ready = [source for source in registry.sources if source not in waiting]
+    detail = f"ready: {', '.join(ready) or 'none'}" + (
+        f"; not configured: {', '.join(waiting)}" if waiting else ""
+    )
     if registry.quarantined:
         return Finding("connectors", False, f"{detail}; {len(registry.quarantined)} set aside", fix)
     return Finding("connectors", True, detail)

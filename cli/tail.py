@@ -166,7 +166,7 @@ class Decoder:
             if kind == TIMESTAMP_NOT_AVAILABLE
             else datetime.fromtimestamp(milliseconds / 1000, UTC),
             key=_text(message.key()),
-            headers={name: _text(raw) for name, raw in message.headers() or ()},
+            headers={name: _text(raw) for name, raw in dict(message.headers() or {}).items()},
             value=value,
             fault=fault,
         )

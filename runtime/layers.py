@@ -68,7 +68,7 @@ def read_layers(
 def _overrides(overrides: Mapping[str, Any]) -> Iterator[Entry]:
     for name, value in overrides.items():
         path = path_of(name) if name.upper().startswith(PREFIX) else tuple(name.lower().split("."))
-        yield Entry(path, value, name, "override")
+        yield Entry(path, value, name, "flag")
 
 
 def _environment(keys: Keys, variables: Mapping[str, str]) -> Iterator[Entry]:

@@ -35,7 +35,7 @@ A setting has one name and may be given in five places. The first that has it wi
 | default | see below |
 
 A name that nobody knows is an error, wherever it stands, and so is a value out of range; both are reported
-at the start, all at once, with exit code 3. An empty variable counts as not set. `ingest config show --origin`
+at the start, all at once, with exit code 3. An empty variable counts as not set. `config show --origin`
 prints what is in force and where it came from; secrets are never printed. `ingest config check` reads
 everything and connects to nothing.
 
