@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from schemas.datum import read
 from schemas.errors import ContractError, UnmappableFieldError
 from schemas.identity import key_text, payload_id
 from schemas.models import payload_record
@@ -41,7 +42,9 @@ def record_id(contract: SourceContract, record: BaseModel) -> str:
     fields = key_fields(contract)
     if not fields:
         return payload_id(payload_record(contract.record), record, path)
-    return ":".join(key_text(field, record, path) for field in fields)
+    return ":".join(
+        key_text(field.shape, read(field, record, path), f"{path}.{field.name}") for field in fields
+    )
 
 
 def data_record(

@@ -9,8 +9,8 @@ from typing import Any
 import fastavro
 
 from schemas.avro_types import field_types
-from schemas.datum import read, to_datum
-from schemas.shapes import Field, Record, Scalar, ScalarKind
+from schemas.datum import to_datum
+from schemas.shapes import Record, Scalar, ScalarKind, Shape
 
 ID_BYTES = 16
 
@@ -39,17 +39,16 @@ def _schema(shape: Record) -> Any:
     return fastavro.parse_schema({"type": "record", "name": shape.name, "fields": fields})
 
 
-def key_text(field: Field, record: Any, path: str) -> str:
-    """One key field's text within an id, with ":" and "\\" escaped; raises UnfitValueError."""
-    datum = to_datum(field.shape, read(field, record, path), f"{path}.{field.name}")
-    text = _text(field, datum)
-    if isinstance(field.shape, Scalar) and field.shape.kind in CLOCKS:
+def key_text(shape: Shape, value: Any, path: str) -> str:
+    """A key field's text within an id, with ":" and "\\" escaped; raises UnfitValueError."""
+    text = _text(shape, to_datum(shape, value, path))
+    if isinstance(shape, Scalar) and shape.kind in CLOCKS:
         return text
     return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _text(field: Field, datum: Any) -> str:
-    match field.shape:
+def _text(shape: Shape, datum: Any) -> str:
+    match shape:
         case Scalar("instant"):
             return (_EPOCH + timedelta(microseconds=datum)).replace(tzinfo=None).isoformat() + "Z"
         case Scalar("local_instant"):
