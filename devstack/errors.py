@@ -9,6 +9,7 @@
         ├── MissingToolError     Java, Maven, a wheel or a data file is not there
         ├── BrokerChoiceError    INGEST_DEV_BROKER or --broker names no broker we have
         ├── FolderInUseError     another live stack works in the folder
+        ├── FolderUnusableError  a folder cannot be made or written
         └── PortTakenError       the address that clients were given is held by someone else
 
 Messages say what happened, where, and what to do. The parts' own servers have their own errors.
@@ -49,6 +50,10 @@ class BrokerChoiceError(SetupError):
 
 class FolderInUseError(SetupError):
     """Another live stack works in the folder."""
+
+
+class FolderUnusableError(SetupError):
+    """A folder cannot be made or written."""
 
 
 class PortTakenError(SetupError):

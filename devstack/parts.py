@@ -9,7 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from devstack.errors import PartDiedError
+from devstack.errors import FolderUnusableError, PartDiedError
 from devstack.ports import LOOPBACK, await_free
 from devstack.processes import ChildProcess
 
@@ -78,7 +78,7 @@ class Part(ABC):
         """Start the process without waiting for its answer. Does nothing while it runs."""
         if self.running:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         await_free(self.name, self.port, seconds=PORT_SECONDS)
         self.prepare()
         self._child = ChildProcess(self.name, self.argv(), log=self.log, cwd=self.folder)
@@ -114,6 +114,16 @@ class Part(ABC):
                 f"{self.name} has ended by itself with exit code {self._child.exit_code}. "
                 f"Its log is {self.log}; the last lines:\n{tail}"
             )
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and those above it where they are missing, or raise FolderUnusableError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise FolderUnusableError(
+            f"The dev stack cannot use {path} as a folder: {exc.strerror}. Give it another one."
+        ) from exc
 
 
 class HttpPart(Part):

@@ -25,9 +25,9 @@ from devstack.broker import Broker, Place, choose_broker, make_broker
 from devstack.broker.jars import to_stderr
 from devstack.broker.kafka import KafkaBroker
 from devstack.broker.tansu import SESSION_PROPERTIES
-from devstack.errors import FolderInUseError, SetupError
+from devstack.errors import FolderInUseError, FolderUnusableError, SetupError
 from devstack.locks import FileLock
-from devstack.parts import HttpPart, Part
+from devstack.parts import HttpPart, Part, make_folder
 from devstack.ports import PortBook
 from devstack.upstream.weather import FIRST_DAY, LAST_DAY
 
@@ -138,9 +138,13 @@ class DevStack:
             part.raise_if_died()
 
     def _lock_folder(self, undo: ExitStack) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         lock = undo.enter_context(FileLock(self.folder / "lock"))
-        if not lock.acquire():
+        try:
+            ours = lock.acquire()
+        except OSError as exc:
+            raise FolderUnusableError(f"{lock.path} cannot be written: {exc.strerror}.") from exc
+        if not ours:
             raise FolderInUseError(
                 f"{self.folder} is in use by the dev stack of process {lock.holder or '(unknown)'}: "
                 "end that one, or give this one another folder."
@@ -148,27 +152,36 @@ class DevStack:
 
     def _lay_out(self) -> None:
         logs = self.folder / "logs"
-        logs.mkdir(exist_ok=True)
+        make_folder(logs)
         ports = PortBook(self.folder / "ports.json")
         place = Place(self.folder / "broker", logs, ports)
         self.broker = make_broker(self._choice, place, say=self._say, env=self._env)
-        self.registry = self._server("registry", ports, probe="/subjects", keeps=True)
-        self.clickhouse = self._server("clickhouse", ports, probe="/ping", keeps=True)
-        self.upstream = self._server("upstream", ports, probe="/faults") if self._with_upstream else None
+        self.registry = self._server("registry", ports, "/subjects")
+        # Named, because the front's own defaults follow the environment of whoever starts the stack.
+        self.clickhouse = self._server("clickhouse", ports, "/ping", "--user", "default", "--password", "")
+        self.upstream = self._stand_in(ports, logs) if self._with_upstream else None
         # Those that start while the broker is being formatted come first.
         others = (self.clickhouse, self.registry, self.upstream)
         self.parts = (*(part for part in others if part), self.broker)
 
-    def _server(self, name: str, ports: PortBook, *, probe: str, keeps: bool = False) -> HttpPart:
-        folder = self.folder / name if keeps else self.folder / "logs"
+    def _server(self, name: str, ports: PortBook, probe: str, *options: str) -> HttpPart:
+        folder = self.folder / name
+        log = self.folder / "logs" / f"{name}.log"
+        arguments = ("--data", str(folder), *options)
         return HttpPart(
-            name,
-            ports.port(name),
-            folder,
-            self.folder / "logs" / f"{name}.log",
-            module=f"devstack.{name}",
-            probe=probe,
-            options=("--data", str(folder)) if keeps else (),
+            name, ports.port(name), folder, log, module=f"devstack.{name}", probe=probe, options=arguments
+        )
+
+    def _stand_in(self, ports: PortBook, logs: Path) -> HttpPart:
+        port = ports.port("upstream")
+        return HttpPart(
+            "upstream",
+            port,
+            logs,
+            logs / "upstream.log",
+            module="devstack.upstream",
+            probe="/faults",
+            options=(),
         )
 
     def _stop(self) -> None:

@@ -48,7 +48,7 @@ def test_topics_are_not_made_by_writing_to_them(clients: Clients) -> None:
     errors: list[KafkaError | None] = []
     producer.produce("nobody-made-me", b"x", on_delivery=lambda error, message: errors.append(error))
     producer.flush(30)
-    # Not `errors != [None]`: comparing a KafkaError with None leaves a TypeError behind for the next call in C.
+    # Not `errors != [None]`: comparing a KafkaError with None leaves an error behind for the next C call.
     assert [error is None for error in errors] == [False]
     assert "nobody-made-me" not in clients.admin.list_topics(timeout=10).topics
 
