@@ -7,6 +7,7 @@ safe: one fetches, the others wait for it.
 import hashlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -77,6 +78,9 @@ def to_stderr(text: str) -> None:
 def _fetch(maven: Path, target: Path, say: Callable[[str], None]) -> None:
     log = target.with_name(f"{target.name}.maven.log")
     say(f"fetching Apache Kafka {kafka_version()} with Maven into {target} (54 MB, once; log: {log})")
+    # We hold the lock: what is there was left by a fetch that was killed.
+    for left in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
         libs = Path(temporary) / "libs"
         command = [str(maven), "-q", "-B", "-C", "-f", str(POM), "dependency:copy-dependencies"]

@@ -76,6 +76,14 @@ def test_a_failed_fetch_leaves_nothing_that_looks_complete(tmp_path: Path) -> No
     assert not [path for path in machine.cache.iterdir() if path.is_dir()]
 
 
+def test_the_rest_of_a_fetch_that_was_killed_is_removed(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, GOOD)
+    rest = machine.cache / f".{jar_folder(machine.cache).name}-abc" / "libs"
+    rest.mkdir(parents=True)
+    machine.ensure()
+    assert [path for path in machine.cache.iterdir() if path.is_dir()] == [jar_folder(machine.cache)]
+
+
 def test_a_maven_that_fetches_nothing_is_found_out(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="left no Kafka jar"):
         Machine(tmp_path, "exit 0").ensure()
