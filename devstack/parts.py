@@ -5,8 +5,10 @@ runs and how it is asked whether it answers is said by its subclass; process han
 """
 
 import http.client
+import os
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import FolderUnusableError, PartDiedError
@@ -42,6 +44,10 @@ class Part(ABC):
     @abstractmethod
     def check(self) -> str | None:
         """Ask the server once: None when it answers as it should, else what is missing."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that the server sees."""
+        return os.environ
 
     def prepare(self) -> None:  # noqa: B027 - most parts need no preparation
         """Get ready for launch, for instance format a data folder."""
@@ -81,7 +87,9 @@ class Part(ABC):
         make_folder(self.folder)
         await_free(self.name, self.port, seconds=PORT_SECONDS)
         self.prepare()
-        self._child = ChildProcess(self.name, self.argv(), log=self.log, cwd=self.folder)
+        self._child = ChildProcess(
+            self.name, self.argv(), log=self.log, cwd=self.folder, env=self.environment()
+        )
         self._child.start()
 
     def await_ready(self) -> None:

@@ -4,6 +4,8 @@ Good for the demo and for developing a connector. Its records, offsets and group
 its promises about transactions, fencing and offsets are weaker than Apache Kafka's.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.broker.metadata import missing_metadata
@@ -13,6 +15,8 @@ from devstack.parts import Part
 # Joining a group takes about half the session timeout: 23 s with librdkafka's default, 1 s with these.
 # For Tansu only: Apache Kafka refuses sessions below group.min.session.timeout.ms (6 s).
 SESSION_PROPERTIES: dict[str, str | int | bool] = {"session.timeout.ms": 1000, "heartbeat.interval.ms": 200}
+
+_FOREIGN = frozenset({"CLUSTER_ID", "SCHEMA_REGISTRY", "OTEL_EXPORTER_OTLP_ENDPOINT"})
 
 
 def find_tansu() -> tuple[Path, str]:
@@ -45,6 +49,10 @@ class TansuBroker(Part):
         listener = f"tcp://{self.address}"
         options = ["--listener-url", listener, "--advertised-listener-url", listener]
         return [str(self._binary), "broker", *options, "--storage-engine", "memory://tansu/"]
+
+    def environment(self) -> Mapping[str, str]:
+        """Return ours without the variables that Tansu takes for its own, whatever they were set for."""
+        return {name: value for name, value in os.environ.items() if name not in _FOREIGN}
 
     def check(self) -> str | None:
         """Ask for metadata."""

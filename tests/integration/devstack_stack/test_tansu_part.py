@@ -51,3 +51,12 @@ def test_a_restart_forgets_everything_and_a_new_topic_has_another_id(
     assert anew.admin.list_topics(timeout=10).topics == {}
     anew.create_topic("forgotten")
     assert topic_id(anew, "forgotten") != first
+
+
+def test_it_does_not_take_the_environment_for_its_own(
+    own_broker: Callable[[str], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTER_ID", "somebody-elses")
+    monkeypatch.setenv("SCHEMA_REGISTRY", "http://127.0.0.1:1")
+    clients = Clients(own_broker("tansu"), SESSION_PROPERTIES)
+    assert clients.admin.list_topics(timeout=10).cluster_id != "somebody-elses"
