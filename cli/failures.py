@@ -17,7 +17,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "settings are wrong",
         "correct them; `ingest config show --origin` shows what is set where, docs/settings.md lists all",
     ),
-    "runtime.errors.StartError": (ExitCode.CONFIG, "cannot start", ""),
+    "runtime.errors.StartError": (ExitCode.UNREACHABLE, "cannot start", ""),
     "runtime.errors.DependencyError": (
         ExitCode.UNREACHABLE,
         "a server does not answer",
@@ -51,6 +51,8 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),
     "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
     "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),
+    "consumer.errors.RetryError": (ExitCode.UNREACHABLE, "a server does not answer", "run `ingest doctor`"),
+    "consumer.errors.ConsumerError": (ExitCode.ERROR, "loading failed", ""),
     "devstack.errors.TryAgainError": (ExitCode.UNREACHABLE, "the dev stack did not come up", "try again"),
     "devstack.errors.SetupError": (ExitCode.CONFIG, "the dev stack cannot start", ""),
     "devstack.errors.DevStackError": (ExitCode.ERROR, "the dev stack failed", ""),

@@ -13,7 +13,9 @@ Keep = Annotated[
 ]
 Broker = Annotated[
     str,
-    typer.Option(envvar="INGEST_DEV_BROKER", metavar="auto|kafka|tansu", help="Which broker to start."),
+    typer.Option(
+        metavar="auto|kafka|tansu", help="Which broker to start; auto: INGEST_DEV_BROKER, else the best one."
+    ),
 ]
 
 

@@ -39,8 +39,7 @@ def run(
     from dataclasses import asdict
 
     from cli.output import print_json
-    from producer.once import run_once
-    from runtime.exit_codes import ExitCode
+    from producer.once import exit_code, run_once
 
     session = current(context)
     report = run_once(session.settings(), source, since)
@@ -53,4 +52,4 @@ def run(
         )
     if report.rejected:
         session.say(f"next: ingest topics tail {source} --dead-letters")
-        raise typer.Exit(ExitCode.DEAD_LETTERS)
+    raise typer.Exit(exit_code(report))

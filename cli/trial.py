@@ -74,10 +74,26 @@ def show_trial(trial: Trial, say: Callable[[str], None]) -> None:
         say(f"rejected: {to_json(rejected['item'])}\n  {rejected['reason']}")
     for request in trial.requests:
         say(f"request: {request}")
-    fields = ", ".join(f"{each['name']} {to_json(each['type'])}" for each in trial.schema["fields"])
-    say(f"fields: {fields}")
+    say(
+        "fields: " + ", ".join(f"{each['name']} {type_text(each['type'])}" for each in trial.schema["fields"])
+    )
     say(f"cursor after these: {to_json(trial.cursor)}")
     say(f"{len(trial.records)} records for topic {trial.topic}; published nothing, stored nothing")
+
+
+def type_text(avro: Any) -> str:
+    """An Avro type in short: `long`, `string?` where it may be null, `timestamp-micros`, `array<long>`."""
+    if isinstance(avro, str):
+        return avro
+    if isinstance(avro, list):
+        inner = " | ".join(type_text(each) for each in avro if each != "null")
+        return f"{inner}?" if "null" in avro else inner
+    if avro["type"] == "array":
+        return f"array<{type_text(avro['items'])}>"
+    if avro["type"] == "map":
+        return f"map<{type_text(avro['values'])}>"
+    name: str = avro.get("logicalType") or avro.get("name") or type_text(avro["type"])
+    return name
 
 
 @contextmanager

@@ -171,8 +171,8 @@ class Settings(BaseSettings):
 
     topic_prefix: str = Field(
         "ingest",
-        pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$",
-        max_length=100,
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)*$",
+        max_length=180,
         description="First part of the names of topics and subjects",
     )
     kafka: KafkaSettings = KafkaSettings()

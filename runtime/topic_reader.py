@@ -1,7 +1,8 @@
 """Read a topic from its start to its end, where "the end" is where a reader meets it.
 
-Offsets asked from a broker are no measure of that: transaction markers and batches make them differ from the
-number of records (see PARTITION_EOF in librdkafka). Following a topic as a group member is the consumer's job.
+Offsets asked from a broker are no measure of that: transaction markers and batches make them differ from
+the number of records (see PARTITION_EOF in librdkafka). Following a topic as a group member is the
+consumer's job.
 """
 
 import time
@@ -56,8 +57,8 @@ def _until_end(
             last_progress = clock()
         elif clock() - last_progress > timeout:
             raise DependencyError(
-                f"Reading topic {topic} to its end: partitions {sorted(unfinished)} gave nothing for {timeout:.0f} s. "
-                "Is the broker up, or is a transaction hanging open? Try again when it answers."
+                f"Reading topic {topic} to its end: partitions {sorted(unfinished)} gave nothing for "
+                f"{timeout:.0f} s. Is the broker up, or is a transaction hanging open? Try again when it answers."
             )
         for message in messages:
             error = message.error()
