@@ -1,5 +1,6 @@
 """Puts the producer's parts together, for the daemon and for a single run."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
     names = Names(settings.topic_prefix)
     properties = client_properties(settings.kafka)
     topics = Topics(properties, settings.producer)
-    reader = client_properties(settings.kafka, **{"group.id": "ingest-cursors"})
+    reader = client_properties(settings.kafka, **{"group.id": "ingest-cursors", "fetch.wait.max.ms": 10})
     cursors = CursorStore(reader, names.cursors, lambda: topics.partitions(names.cursors))
     abandon = threading.Event()
     limits = {name: plugin.cls.rate_limit for name, plugin in connectors.sources.items()}
@@ -60,4 +61,7 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
     with SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as schemas:
         preparation = Preparation(connectors, schemas, topics, names, settings.sources)
         engine = IngestionEngine(preparation, RateLimiter(limits), cursors, open_publisher, settings.producer)
+        # What the imports made stays for ever; collections that skip it save a third of the time of a record.
+        gc.collect()
+        gc.freeze()
         yield Parts(engine, topics, cursors, schemas, abandon)

@@ -4,7 +4,8 @@ Existing topics are left as they are. Schemas are registered by `producer.prepar
 `schemas.names`.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,6 +31,7 @@ REACH_TIMEOUT = 2.5
 DEFAULT_MESSAGE_BYTES = 1_000_000
 # Replay is the point of the log, and a dead letter waits for a person: neither may expire.
 KEEP = {"retention.ms": "-1"}
+_METADATA_STEP = 0.05
 COMPACT = {"cleanup.policy": "compact"}
 
 _log = structlog.get_logger(__name__)
@@ -39,8 +41,15 @@ class Topics:
     """Looks topics up and creates missing ones. Every call ends within `timeout` seconds or raises."""
 
     def __init__(
-        self, properties: Mapping[str, Any], settings: ProducerSettings, *, timeout: float = TIMEOUT
+        self,
+        properties: Mapping[str, Any],
+        settings: ProducerSettings,
+        *,
+        timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._clock, self._sleep = clock, sleep
         self._admin = AdminClient(dict(properties))
         self._partitions = settings.topic_partitions
         self._replication = settings.topic_replication
@@ -67,10 +76,7 @@ class Topics:
 
     def partitions(self, topic: str) -> int:
         """How many partitions an existing topic has."""
-        found = self._known().get(topic)
-        if found is None:
-            raise TopicRefusedError(f"topic {topic} does not exist")
-        return len(found.partitions)
+        return len(self._await_known([topic])[topic].partitions)
 
     def _known(self) -> dict[str, Any]:
         try:
@@ -99,6 +105,20 @@ class Topics:
         )
         for topic, future in created.items():
             self._await_creation(topic, future)
+        self._await_known(list(wanted))
+
+    def _await_known(self, topics: Sequence[str]) -> dict[str, Any]:
+        # A topic just created is not at once in the metadata of every broker.
+        deadline = self._clock() + self._timeout
+        while True:
+            known = self._known()
+            if all(topic in known and known[topic].error is None for topic in topics):
+                return known
+            if self._clock() >= deadline:
+                raise BrokerAwayError(
+                    f"the broker does not know {', '.join(topics)} within {self._timeout:g} s"
+                )
+            self._sleep(_METADATA_STEP)
 
     def _await_creation(self, topic: str, future: "Future[None]") -> None:
         try:

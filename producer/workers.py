@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from producer.engine import IngestionEngine, Requeued
 from producer.errors import NextStep, next_step
 from producer.limiter import utc_now
 from producer.metrics import RETRIES
@@ -21,12 +20,26 @@ from runtime.stopping import Deadline, Stopping
 from schemas.records import JobPayload
 
 if TYPE_CHECKING:
+    from producer.engine import Requeued
     from producer.run import RunReport
 
 # A connector that has been silent for this long lends its place to another source until it speaks again.
 STALLED_SECONDS = 30.0
 _BEAT = 0.5
+_DEAD_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
+
+
+class Engine(Protocol):
+    """What runs the jobs; the IngestionEngine does."""
+
+    def run(self, job: JobPayload) -> "RunReport | Requeued":
+        """Run the job to its end."""
+        ...
+
+    def silent_for(self, source: str) -> float | None:
+        """Seconds since the source's connector has been waited for; None while it is not."""
+        ...
 
 
 class Workers:
@@ -39,12 +52,13 @@ class Workers:
     def __init__(
         self,
         scheduler: Scheduler,
-        engine: IngestionEngine,
+        engine: Engine,
         *,
         workers: int,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
         stalled_seconds: float = STALLED_SECONDS,
+        beat: float = _BEAT,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
@@ -52,6 +66,7 @@ class Workers:
         self._now = now
         self._clock = clock
         self._stalled_seconds = stalled_seconds
+        self._beat = beat
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
@@ -69,7 +84,7 @@ class Workers:
     def alive(self) -> str | None:
         """None while the loop beats, for a liveness check."""
         silent = 0.0 if self._beat_at is None else self._clock() - self._beat_at
-        return None if silent < 60 * _BEAT else f"the scheduler has not looked for jobs for {silent:.0f} s"
+        return None if silent < _DEAD_SECONDS else f"the scheduler has not looked for jobs for {silent:.0f} s"
 
     def join(self, deadline: Deadline) -> bool:
         """Wait for the running jobs to end; False if some are still running at the deadline."""
@@ -90,7 +105,7 @@ class Workers:
     def _pause(self) -> float:
         due = self._scheduler.next_due()
         until_due = math.inf if due is None else (due - self._now()).total_seconds()
-        return min(_BEAT, max(0.01, until_due))
+        return min(self._beat, max(0.01, until_due))
 
     def _start(self, job: JobPayload) -> None:
         thread = threading.Thread(target=self._run, args=(job,), name=f"run-{job.source}", daemon=True)

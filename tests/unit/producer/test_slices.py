@@ -31,6 +31,12 @@ def everything(slices: Slices[Any]) -> list[list[Any]]:
     return parts
 
 
+def take_all(slices: Slices[Any], taken: list[Any]) -> None:
+    """Like `everything`, for what ends with an error: `taken` has the items that came before it."""
+    while not slices.finished:
+        taken += slices.take(10.0) or []
+
+
 def test_items_come_in_order_in_slices_of_at_most_the_bound() -> None:
     with slices_of(lambda: iter(range(25))) as slices:
         parts = everything(slices)
@@ -97,8 +103,7 @@ def test_whatever_ends_the_generator_comes_out_after_all_items(error: BaseExcept
 
     taken: list[int] = []
     with slices_of(items) as slices, pytest.raises(SourceError) as caught:
-        while True:
-            taken += slices.take(10.0) or []
+        take_all(slices, taken)
     assert taken == list(range(15))
     assert type(error).__name__ in str(caught.value) or isinstance(error, StopIteration)
     assert slices.finished
@@ -110,8 +115,7 @@ def test_sys_exit_in_a_connector_is_its_error_alone() -> None:
         sys.exit("goodbye")
 
     with slices_of(items) as slices, pytest.raises(SourceError, match="goodbye"):
-        while True:
-            slices.take(10.0)
+        take_all(slices, [])
 
 
 @pytest.mark.parametrize("garbage", [None, 7, "text", b"bytes", {"a": 1}, object()])
@@ -120,8 +124,7 @@ def test_what_is_no_stream_of_items_is_refused_with_words(garbage: Any) -> None:
         slices_of(lambda: garbage) as slices,
         pytest.raises(SourceError, match="must yield its items one by one"),
     ):
-        while True:
-            slices.take(10.0)
+        take_all(slices, [])
 
 
 def test_a_list_is_as_good_as_a_generator() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import AwareDatetime, BaseModel
@@ -15,7 +15,7 @@ from producer.watermark import Watermark
 
 class Timed(BaseConnector):
     name = "timed"
-    cursor = "at"
+    cursor: ClassVar[str | None] = "at"
 
     class Record(BaseModel):
         at: AwareDatetime | None
@@ -25,7 +25,7 @@ class Timed(BaseConnector):
 
 
 class Untimed(Timed):
-    cursor = None
+    cursor: ClassVar[str | None] = None
 
 
 def at(hour: int) -> BaseModel:

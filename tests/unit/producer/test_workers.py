@@ -1,0 +1,156 @@
+"""Workers: bounded, one run a source, and no source hurts another, whatever it does."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from connectors.schedule import every
+from producer.engine import Requeued
+from producer.errors import BrokerAwayError
+from producer.limiter import utc_now
+from producer.run import RunReport
+from producer.scheduler import Scheduler, State
+from producer.workers import Workers
+from runtime.stopping import Deadline, Stopping
+from schemas.records import JobPayload
+from tests.unit.producer.support import START, SettableClock, eventually
+
+
+class ScriptedEngine:
+    """Runs what a test says for each source; remembers how many ran at once."""
+
+    def __init__(self, scripts: dict[str, Callable[[], object]]) -> None:
+        self.scripts = scripts
+        self.silences: dict[str, float] = {}
+        self.jobs: list[JobPayload] = []
+        self.running: list[str] = []
+        self.most_at_once = 0
+
+    def run(self, job: JobPayload) -> RunReport | Requeued:
+        self.jobs.append(job)
+        self.running.append(job.source)
+        self.most_at_once = max(self.most_at_once, len(self.running))
+        try:
+            self.scripts.get(job.source, lambda: None)()
+        finally:
+            self.running.remove(job.source)
+        return RunReport(job.source, "r", 1, 1, 0, 0.1, None)
+
+    def silent_for(self, source: str) -> float | None:
+        return self.silences.get(source)
+
+
+def hurried() -> datetime:
+    """Wall time at a hundredfold speed."""
+    return START + timedelta(seconds=100 * time.monotonic())
+
+
+def fail() -> None:
+    raise ValueError("broken for good")
+
+
+@contextmanager
+def serving(
+    engine: ScriptedEngine, scheduler: Scheduler, workers: int, now: Callable[[], datetime] = utc_now
+) -> Iterator[Workers]:
+    stopping = Stopping()
+    pool = Workers(scheduler, engine, workers=workers, now=now, beat=0.01)
+    thread = threading.Thread(target=pool.serve, args=(stopping,))
+    thread.start()
+    try:
+        yield pool
+    finally:
+        stopping.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_at_most_so_many_run_at_once() -> None:
+    gate = threading.Event()
+    engine = ScriptedEngine({f"s{number}": lambda: gate.wait(10) for number in range(6)})
+    scheduler = Scheduler()
+    with serving(engine, scheduler, workers=2) as pool:
+        for number in range(6):
+            scheduler.add(f"s{number}", every(hours=1), None)
+        eventually(lambda: len(engine.running) == 2)
+        gate.set()
+        eventually(lambda: len(engine.jobs) == 6 and not engine.running)
+        assert pool.join(Deadline(10))
+    assert engine.most_at_once == 2
+
+
+@pytest.mark.parametrize(
+    "misdeed", [fail, lambda: sys.exit(1), lambda: (_ for _ in ()).throw(KeyboardInterrupt)]
+)
+def test_a_source_that_fails_hurts_no_other(misdeed: Callable[[], object]) -> None:
+    engine = ScriptedEngine({"bad": misdeed})
+    scheduler = Scheduler()
+    with serving(engine, scheduler, workers=1):
+        scheduler.add("bad", every(hours=1), None)
+        scheduler.add("good", every(hours=1), None)
+        eventually(lambda: {job.source for job in engine.jobs} == {"bad", "good"} and not engine.running)
+        eventually(lambda: scheduler.statuses()["good"].state is State.SCHEDULED)
+        assert scheduler.statuses()["bad"].state is State.RETRYING
+
+
+def test_a_source_that_blocks_lends_its_place() -> None:
+    forever = threading.Event()
+    engine = ScriptedEngine({"stuck": lambda: forever.wait(30)})
+    scheduler = Scheduler()
+    with serving(engine, scheduler, workers=1) as pool:
+        scheduler.add("stuck", every(hours=1), None)
+        eventually(lambda: engine.running == ["stuck"])
+        scheduler.add("good", every(hours=1), None)
+        assert [job.source for job in engine.jobs] == ["stuck"]
+        engine.silences["stuck"] = 31.0
+        eventually(lambda: [job.source for job in engine.jobs] == ["stuck", "good"])
+        assert not pool.join(Deadline(0.05))
+        forever.set()
+
+
+def test_a_source_that_waits_for_the_broker_lends_nothing() -> None:
+    """Or an outage would start them all, each with a full buffer."""
+    gate = threading.Event()
+    engine = ScriptedEngine({"waiting": lambda: gate.wait(30)})
+    scheduler = Scheduler()
+    with serving(engine, scheduler, workers=1):
+        scheduler.add("waiting", every(hours=1), None)
+        scheduler.add("other", every(hours=1), None)
+        eventually(lambda: engine.running == ["waiting"])
+        engine.silences.clear()
+        assert scheduler.take_due() is not None  # it is due, and was not taken
+        gate.set()
+
+
+def test_a_job_put_back_runs_again() -> None:
+    tries: list[int] = []
+
+    def away_twice() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise BrokerAwayError("no answer")
+
+    engine = ScriptedEngine({"weather": away_twice})
+    scheduler = Scheduler(now=hurried, jitter=lambda: 0.0)
+    with serving(engine, scheduler, workers=1, now=hurried):
+        scheduler.put(JobPayload(source="weather", job_id="j1"))
+        eventually(lambda: len(tries) == 3)
+    assert {job.job_id for job in engine.jobs} == {"j1"}
+
+
+def test_liveness_is_the_loop_s_beat(clock: SettableClock) -> None:
+    pool = Workers(Scheduler(), ScriptedEngine({}), workers=1, clock=clock)
+    assert pool.alive() is None
+    stopping = Stopping()
+    thread = threading.Thread(target=pool.serve, args=(stopping,))
+    thread.start()
+    stopping.stop()
+    thread.join(10)
+    assert pool.alive() is None
+    clock.forward(60)
+    assert "has not looked for jobs for 60 s" in (pool.alive() or "")
