@@ -1,0 +1,113 @@
+"""The loading daemon: puts the parts together, keeps them running, and lets go in order.
+
+Nothing has to be there when it starts: broker, registry and ClickHouse are waited for, each by name.
+"""
+
+import time
+from contextlib import ExitStack
+
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.clickhouse import ClickHouse
+from consumer.dead_letters import DeadLetters
+from consumer.errors import BrokerAwayError
+from consumer.loading import BatchLoader
+from consumer.originals import Originals
+from consumer.plans import Plans
+from consumer.session import Session
+from consumer.subscription import consumer_properties
+from consumer.workers import Workers
+from runtime.errors import PlatformError
+from runtime.exit_codes import ExitCode
+from runtime.health import HealthServer
+from runtime.kafka import client_properties
+from runtime.logging import configure_logging
+from runtime.redaction import secret_values
+from runtime.settings import Settings
+from runtime.stopping import Deadline, Stopping
+from schemas.names import Names
+from schemas.registry import SchemaRegistry
+
+STUCK_SECONDS = 120.0
+REOPEN_SECONDS = 5.0
+CHECK_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    configure_logging(settings.log, daemon=True, secrets=secret_values(settings))
+    with Stopping() as stopping:
+        try:
+            return LoaderDaemon(settings, stopping).run()
+        except PlatformError as exc:
+            _log.error("cannot_start", error=str(exc))
+            return ExitCode.CONFIG
+
+
+class LoaderDaemon:
+    """One member of the group of loaders."""
+
+    def __init__(self, settings: Settings, stopping: Stopping) -> None:
+        self._settings = settings
+        self._stopping = stopping
+        self._names = Names(settings.topic_prefix)
+        self._beat = time.monotonic
+        self._health: HealthServer | None = None
+        self._admin = AdminClient(client_properties(settings.kafka))
+        self._clickhouse = ClickHouse(settings.clickhouse)
+
+    def run(self) -> int:
+        """Serve health, load until asked to stop, drain; returns the exit code."""
+        with ExitStack() as open_things:
+            registry = open_things.enter_context(self._registry())
+            open_things.enter_context(self._clickhouse)
+            checks = {"kafka": self._kafka_check, "clickhouse": self._clickhouse.ping}
+            self._health = open_things.enter_context(
+                HealthServer(self._settings.http, checks, alive={"loop": self._alive})
+            )
+            _log.info("loader_started", health=self._health.address, topics=self._names.source_topics)
+            batch_loader = self._batch_loader(registry)
+            workers = open_things.enter_context(Workers(batch_loader.load))
+            while not self._stopping.requested:
+                self._load_until_stopped_or_lost(workers)
+        _log.info("loader_ended", reason=self._stopping.reason)
+        return ExitCode.OK
+
+    def _load_until_stopped_or_lost(self, workers: Workers) -> None:
+        try:
+            with Session(self._settings, self._names, self._admin, workers) as loader:
+                self._beat = lambda: loader.beat
+                loader.run(self._stopping.event)
+                if self._health is not None:
+                    self._health.drain()
+                loader.drain(Deadline(self._settings.consumer.drain_seconds))
+        except (BrokerAwayError, KafkaException) as exc:
+            _log.error("consumer_lost", error=str(exc), then="it is opened anew", seconds=REOPEN_SECONDS)
+            self._stopping.wait(REOPEN_SECONDS)
+
+    def _registry(self) -> SchemaRegistry:
+        registry = self._settings.registry
+        return SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file)
+
+    def _batch_loader(self, registry: SchemaRegistry) -> BatchLoader:
+        settings = self._settings
+        letters = DeadLetters(client_properties(settings.kafka), self._admin, self._names)
+        originals = Originals(
+            consumer_properties(settings, **{"group.id": f"{settings.consumer.group}-originals"})
+        )
+        plans = Plans(registry, self._clickhouse, self._names)
+        return BatchLoader(plans, self._clickhouse, letters, originals)
+
+    def _kafka_check(self) -> str | None:
+        try:
+            self._admin.list_topics(timeout=CHECK_SECONDS)
+        except KafkaException as exc:
+            return f"broker at {self._settings.kafka.bootstrap_servers} does not answer: {exc.args[0].str()}"
+        return None
+
+    def _alive(self) -> str | None:
+        silent = time.monotonic() - self._beat()
+        return f"the consuming thread has not moved for {silent:.0f} s" if silent > STUCK_SECONDS else None

@@ -1,0 +1,150 @@
+"""The SQL that makes and changes a source's table and view. Pure: text from schemas, nothing is executed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from consumer import sql
+from consumer.columns import GUARDS, IDENTITY, VERSION, Column, record_columns
+from consumer.errors import TopicStoppedError
+from consumer.gate import Gated
+from consumer.schema_tree import SourceSchema
+
+# Constant bounds, so that a record is in the same ClickHouse partition whenever it is loaded. A broken clock
+# makes at most this many partitions.
+_MONTH = (
+    "toYYYYMM(least(greatest(`_log_time`, toDateTime64('2000-01-01 00:00:00', 3, 'UTC')), "
+    "toDateTime64('2100-01-01 00:00:00', 3, 'UTC')))"
+)
+_STORAGE = ("fsync_after_insert = 1", "non_replicated_deduplication_window = 100")
+VIEW_SETTINGS = "do_not_merge_across_partitions_select_final = 1"
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What a schema wants a source's table to be. `table` and `view` are plain names."""
+
+    database: str
+    table: str
+    view: str
+    columns: tuple[Column, ...]
+    sort: tuple[str, ...]
+    doc: str
+
+    @property
+    def qualified_table(self) -> str:
+        """The table, quoted."""
+        return sql.qualified(self.database, self.table)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The sorting key: declared columns first, identity last."""
+        return (*self.sort, "_epoch", "_partition", "_offset")
+
+
+def table_spec(schema: SourceSchema, gated: Gated, database: str, table: str, view: str) -> TableSpec:
+    """The table for a schema; raises TopicStoppedError when what it declares cannot be kept."""
+    columns = record_columns(gated)
+    unknown = [name for name in schema.sort if name not in {column.name for column in columns}]
+    if unknown:
+        raise TopicStoppedError(
+            f"The schema declares the sort columns {unknown}, which its record has not. "
+            "Register a schema whose property 'ingest' names fields of the record."
+        )
+    if schema.mode != "append":
+        raise TopicStoppedError(
+            f"The schema asks for mode {schema.mode!r}; this loader keeps every record (mode 'append'). "
+            "Register the source without that mode."
+        )
+    return TableSpec(database, table, view, columns, schema.sort, schema.doc)
+
+
+def create_table(spec: TableSpec) -> str:
+    """CREATE TABLE for a source's log: one row for each place in it, however often it is written."""
+    own = [line for column in (*spec.columns, *IDENTITY, VERSION) for line in column.definitions()]
+    types = {column.name: column.type for column in spec.columns}
+    storage = list(_STORAGE)
+    if any("Nullable(" in types[name] for name in spec.sort):
+        storage.append("allow_nullable_key = 1")
+    return (
+        f"CREATE TABLE IF NOT EXISTS {spec.qualified_table} (\n  "
+        + ",\n  ".join([*own, *GUARDS])
+        + f"\n) ENGINE = ReplacingMergeTree({sql.identifier(VERSION.name)})"
+        f"\nPARTITION BY {_MONTH}\nORDER BY ({', '.join(map(sql.identifier, spec.order))})"
+        f"\nSETTINGS {', '.join(storage)}" + (f"\nCOMMENT {sql.text(spec.doc)}" if spec.doc else "")
+    )
+
+
+def add_columns(spec: TableSpec, existing: Mapping[str, str]) -> str | None:
+    """ALTER TABLE for the columns that the table lacks; None when it has them all."""
+    missing = [column for column in spec.columns if column.name not in existing]
+    lines = [f"ADD COLUMN IF NOT EXISTS {line}" for column in missing for line in column.definitions()]
+    return f"ALTER TABLE {spec.qualified_table}\n  " + ",\n  ".join(lines) if lines else None
+
+
+def create_view(spec: TableSpec, columns: Sequence[str]) -> str:
+    """CREATE VIEW for readers: each record once, payload and envelope first, its place in the log last."""
+    shown = ", ".join(map(sql.identifier, columns))
+    return (
+        f"CREATE OR REPLACE VIEW {sql.qualified(spec.database, spec.view)} AS SELECT {shown} "  # noqa: S608 - quoted
+        f"FROM {spec.qualified_table} FINAL SETTINGS {VIEW_SETTINGS}"
+    )
+
+
+def check_columns(spec: TableSpec, existing: Mapping[str, str]) -> None:
+    """Raise TopicStoppedError when a field's bytes cannot go into the column of its name."""
+    wrong = [
+        f"column {column.name!r} is {existing[column.name]}, records carry {column.type}"
+        for column in spec.columns
+        if column.name in existing and not fits(column.type, existing[column.name])
+    ]
+    if wrong:
+        raise TopicStoppedError(_rebuild(spec, "; ".join(wrong)))
+
+
+def check_order(spec: TableSpec, sorting_key: str) -> None:
+    """Raise TopicStoppedError when the table is sorted in another way than the schema declares."""
+    if _bare(sorting_key) != _bare(", ".join(map(sql.identifier, spec.order))):
+        wanted = ", ".join(spec.order)
+        raise TopicStoppedError(_rebuild(spec, f"it is sorted by ({sorting_key}), declared is ({wanted})"))
+
+
+def _rebuild(spec: TableSpec, why: str) -> str:
+    return (
+        f"The table {spec.database}.{spec.table} does not fit the records: {why}. A type or a sort column "
+        "cannot be changed in place. Rename the table away, then set the group's offsets of this topic back "
+        "to the start: it is loaded anew from the topic. Or go back to the former schema."
+    )
+
+
+_WIDER = {
+    "Int32": {"Int64", "Float32", "Float64"},
+    "Int64": {"Float32", "Float64"},
+    "Float32": {"Float64"},
+}
+
+
+def fits(written: str, column: str) -> bool:
+    """Whether the engine reads values of type `written` into `column`: equal, or one of Avro's promotions."""
+    source, source_nullable = _unwrapped(written)
+    target, target_nullable = _unwrapped(column)
+    if source_nullable and not target_nullable:
+        return False
+    return source == target or target in _WIDER.get(source, ())
+
+
+def _unwrapped(type_name: str) -> tuple[str, bool]:
+    bare = _bare(type_name)
+    nullable = bare.startswith("Nullable(")
+    return (bare[len("Nullable(") : -1] if nullable else bare), nullable
+
+
+def _bare(text: str) -> str:
+    """Without the quoting that ClickHouse adds or leaves out as it likes."""
+    return text.replace("`", "").replace(" ", "")
+
+
+def visible(columns: Iterable[tuple[str, str]]) -> list[str]:
+    """The columns of the view, given (name, default kind) of the table's."""
+    own = {column.name for column in (*IDENTITY, VERSION)}
+    payload = [name for name, kind in columns if kind in ("", "DEFAULT") and name not in own]
+    return [*payload, *(column.name for column in IDENTITY)]
