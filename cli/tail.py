@@ -3,8 +3,8 @@
 import heapq
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -12,38 +12,19 @@ from itertools import islice
 from typing import Any
 
 import fastavro
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaException, Message
+from confluent_kafka.admin import AdminClient
 
 from cli.errors import CommandError, NotFoundError
 from runtime.errors import DependencyError
 from runtime.kafka import client_properties
 from runtime.settings import KafkaSettings
-from runtime.stopping import Deadline
+from runtime.topic_reader import read_to_end
 from schemas.errors import FramingError, RegistryUnavailableError
 from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
 
-# librdkafka: this minus n is the place n records before the end (RD_KAFKA_OFFSET_TAIL).
-_OFFSET_TAIL = -2000
 _SECONDS = 10.0
-_CHUNK = 10_000
-
-
-@dataclass(frozen=True)
-class Reader:
-    """An open consumer and the partitions of the topic it looks into."""
-
-    consumer: Consumer
-    topic: str
-    partitions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -64,26 +45,26 @@ class Line:
         return asdict(self)
 
 
-@contextmanager
-def open_reader(kafka: KafkaSettings, topic: str) -> Iterator[Reader]:
-    """A reader of `topic`; NotFoundError when there is no such topic, DependencyError without a broker."""
-    own = {
-        "group.id": "ingest-tail",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "isolation.level": "read_committed",
-    }
-    consumer = Consumer(client_properties(kafka, **own))
-    try:
-        yield Reader(consumer, topic, _partitions(consumer, kafka, topic))
-    finally:
-        consumer.close()
+def first(kafka: KafkaSettings, topic: str, limit: int) -> Iterator[Message]:
+    """The first `limit` records that are there, partition by partition as they come."""
+    with closing(_records(kafka, topic, None)) as records:
+        yield from islice(records, limit)
 
 
-def _partitions(consumer: Consumer, kafka: KafkaSettings, topic: str) -> tuple[int, ...]:
+def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
+    """The last `limit` records of all partitions together, the oldest first."""
+    return heapq.nlargest(limit, _records(kafka, topic, limit), key=_place)[::-1]
+
+
+def _records(kafka: KafkaSettings, topic: str, last: int | None) -> Generator[Message]:
+    _check_topic(kafka, topic)
+    properties = client_properties(kafka, **{"group.id": "ingest-tail"})
+    yield from read_to_end(properties, topic, last=last, timeout=_SECONDS)
+
+
+def _check_topic(kafka: KafkaSettings, topic: str) -> None:
     try:
-        topics = consumer.list_topics(timeout=_SECONDS).topics
+        topics = AdminClient(client_properties(kafka)).list_topics(timeout=_SECONDS).topics
     except KafkaException as exc:
         raise DependencyError(
             f"the broker at {kafka.bootstrap_servers} did not answer within {_SECONDS:g} s: "
@@ -91,56 +72,10 @@ def _partitions(consumer: Consumer, kafka: KafkaSettings, topic: str) -> tuple[i
         ) from exc
     if topic not in topics:
         near = get_close_matches(topic, topics, n=1)
-        hint = f"did you mean {near[0]}?" if near else "a source's topic exists once its first run has begun"
+        hint = (
+            f"did you mean {near[0]}?" if near else "a source's topic is there once its first run has begun"
+        )
         raise NotFoundError(f"there is no topic {topic} at {kafka.bootstrap_servers}; {hint}")
-    return tuple(topics[topic].partitions)
-
-
-def first(reader: Reader, limit: int) -> Iterator[Message]:
-    """The first `limit` records that are there, partition by partition as they come."""
-    yield from islice(_stored(reader, OFFSET_BEGINNING), limit)
-
-
-def last(reader: Reader, limit: int) -> list[Message]:
-    """The last `limit` records of all partitions together, the oldest first."""
-    # Where "the end" is, a broker may tell wrongly; so start near it and read until a reader meets it.
-    return heapq.nlargest(limit, _stored(reader, _OFFSET_TAIL - limit), key=_place)[::-1]
-
-
-def new(reader: Reader) -> Iterator[Message]:
-    """Records that come after those that `last` has read; for ever."""
-    while True:
-        yield from _records(reader.consumer.consume(_CHUNK, timeout=0.5))
-
-
-def _stored(reader: Reader, start: int) -> Iterator[Message]:
-    reader.consumer.assign([TopicPartition(reader.topic, number, start) for number in reader.partitions])
-    unfinished, patience = set(reader.partitions), Deadline(_SECONDS)
-    while unfinished:
-        messages = reader.consumer.consume(_CHUNK, timeout=0.2)
-        yield from _records(messages)
-        unfinished -= {message.partition() for message in messages if _is_end(message)}
-        if messages:
-            patience = Deadline(_SECONDS)
-        elif patience.expired:
-            raise DependencyError(
-                f"reading {reader.topic}: partitions {sorted(unfinished)} gave nothing for {_SECONDS:g} s; "
-                "are their leaders up?"
-            )
-
-
-def _records(messages: list[Message]) -> Iterator[Message]:
-    for message in messages:
-        error = message.error()
-        if error is None:
-            yield message
-        elif error.fatal():
-            raise KafkaException(error)
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
 
 
 def _place(message: Message) -> tuple[int, int, int]:

@@ -25,40 +25,28 @@ def tail(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="The first records instead of the last.")
     ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new records until Ctrl-C.")
-    ] = False,
     dead_letters: Annotated[
         bool, typer.Option("--dead-letters", help="Look into the topic's dead letters.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Print the last records of a topic, decoded by their registered schema. Commits nothing."""
-    from itertools import chain
-
     from cli.output import print_json_line
-    from cli.tail import Decoder, first, last, new, open_reader
+    from cli.tail import Decoder, first, last
     from schemas.names import Names
     from schemas.registry import SchemaRegistry
 
-    if from_beginning and follow:
-        raise typer.BadParameter(
-            "--from-beginning shows the first records, --follow what comes after the last; choose one"
-        )
     session = current(context)
     settings = session.settings()
     names = Names(settings.topic_prefix)
     wanted = topic if "." in topic else names.topic(topic)
     if dead_letters:
         wanted = names.dead_letter_topic(wanted)
-    registry = settings.registry
-    with (
-        SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as client,
-        open_reader(settings.kafka, wanted) as reader,
-    ):
-        decoder = Decoder(client)
-        stored = first(reader, limit) if from_beginning else last(reader, limit)
-        for message in chain(stored, new(reader) if follow else ()):
+    messages = (first if from_beginning else last)(settings.kafka, wanted, limit)
+    at = settings.registry
+    with SchemaRegistry(at.url, basic_auth=at.basic_auth, ca_file=at.ca_file) as registry:
+        decoder = Decoder(registry)
+        for message in messages:
             line = decoder.line(message)
             if as_json:
                 print_json_line(line.as_dict())

@@ -1,5 +1,6 @@
 """`ingest connectors try`: a connector's first records as they would be published, but not published."""
 
+import inspect
 import logging
 import uuid
 from collections.abc import Callable, Iterator
@@ -7,12 +8,16 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from cli.errors import CommandError
 from cli.output import to_json
 from connectors.base import BaseConnector
+from connectors.errors import ConnectorError
+from connectors.loading import explain
 from runtime.redaction import hide_text
 from schemas.avro import build_schema
 from schemas.contract import data_record
@@ -48,7 +53,7 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
     run_id, cursors = uuid.uuid4().hex, []
     items = iter(connector.extract(connector.parse_since(since)))
     with _requests(trial.requests), closing_if_possible(items):
-        for item in islice(items, limit):
+        for item in islice(_told(items, connector), limit):
             now = datetime.now(UTC)
             try:
                 record = connector.transform(item)
@@ -64,6 +69,22 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
                     cursors.append(getattr(record, connector.cursor))
     trial.cursor = max(cursors, default=None)
     return trial
+
+
+def _told(items: Iterator[Any], connector: BaseConnector) -> Iterator[Any]:
+    """The items; an error of the author's code is told with its place in the file."""
+    count, file = 0, Path(inspect.getfile(type(connector)))
+    try:
+        for item in items:
+            yield item
+            count += 1
+    except ConnectorError:
+        raise
+    except Exception as exc:
+        line, cause = explain(exc, file)
+        raise CommandError(
+            f"source {connector.name}, after {count} items: {cause}\n{file}:{line or '?'}"
+        ) from exc
 
 
 def show_trial(trial: Trial, say: Callable[[str], None]) -> None:

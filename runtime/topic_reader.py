@@ -13,6 +13,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from runtime.errors import DependencyError
 
 CHUNK = 10_000
+# librdkafka: this minus n is the place n offsets before the end (RD_KAFKA_OFFSET_TAIL).
+_OFFSET_TAIL = -2000
 
 
 def read_to_end(
@@ -20,14 +22,17 @@ def read_to_end(
     topic: str,
     *,
     partitions: Sequence[int] | None = None,
+    last: int | None = None,
     isolation: str = "read_committed",
     timeout: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Message]:
     """Yield every record of `topic` up to the end that this reader meets in each partition.
 
-    `partitions` limits the reading, `timeout` is the number of seconds without any progress after which
-    DependencyError is raised. A topic that does not exist yields nothing. No offsets are committed.
+    `partitions` limits the reading. `last` leaves out what is certainly before the last so many records of a
+    partition; more than those may come, for a broker's own idea of the end is no measure. `timeout` is the
+    number of seconds without any progress after which DependencyError is raised. A topic that does not exist
+    yields nothing. No offsets are committed.
     """
     consumer = Consumer(
         {
@@ -41,7 +46,8 @@ def read_to_end(
     )
     try:
         chosen = _partitions(consumer, topic, timeout) if partitions is None else partitions
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in chosen])
+        start = OFFSET_BEGINNING if last is None else _OFFSET_TAIL - last
+        consumer.assign([TopicPartition(topic, partition, start) for partition in chosen])
         yield from _until_end(consumer, topic, set(chosen), timeout, clock)
     finally:
         consumer.close()
@@ -58,7 +64,8 @@ def _until_end(
         elif clock() - last_progress > timeout:
             raise DependencyError(
                 f"Reading topic {topic} to its end: partitions {sorted(unfinished)} gave nothing for "
-                f"{timeout:.0f} s. Is the broker up, or is a transaction hanging open? Try again when it answers."
+                f"{timeout:.0f} s. Is the broker up, or is a transaction hanging open? "
+                "Try again when it answers."
             )
         for message in messages:
             error = message.error()

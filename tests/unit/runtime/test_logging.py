@@ -12,6 +12,7 @@ import structlog
 
 from runtime.logging import Repeats, configure_logging
 from runtime.settings import LogSettings
+from tests.unit.log_state import log_as_before
 
 SECRETS = ["hunter2"]
 
@@ -27,21 +28,14 @@ Configure = Callable[..., io.StringIO]
 @pytest.fixture
 def configure() -> Iterator[Configure]:
     """Set the log up to a stream; everything global is as before afterwards."""
-    root, hook = logging.getLogger(), threading.excepthook
-    handlers, level, structlog_before = root.handlers[:], root.level, structlog.get_config()
 
     def _configure(stream: io.StringIO | None = None, **settings: Any) -> io.StringIO:
         out = stream or io.StringIO()
         configure_logging(LogSettings(**settings), daemon=True, secrets=SECRETS, stream=out)
         return out
 
-    yield _configure
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    threading.excepthook = hook
-    logging.captureWarnings(False)
-    logging.getLogger("librdkafka").filters.clear()
-    structlog.configure(**structlog_before)
+    with log_as_before():
+        yield _configure
 
 
 def only(out: io.StringIO) -> dict[str, Any]:

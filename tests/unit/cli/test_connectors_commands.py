@@ -1,0 +1,107 @@
+"""`ingest connectors` and `ingest schemas show`: what is there, is it right, what would it publish."""
+
+import json
+from pathlib import Path
+
+from runtime.exit_codes import ExitCode
+from tests.unit.cli.conftest import Ingest
+
+
+def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, folder: Path) -> None:
+    (folder / "broken.py").write_text("import nothing_of_this_name\n")
+    rows = {row["origin"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
+    assert rows[str(folder / "prices.py")]["state"] == "ready"
+    assert rows[str(folder / "prices.py")]["schedule"] == "every 1h"
+    broken = rows[f"{folder / 'broken.py'}:1"]
+    assert broken["state"] == "quarantined"
+    assert "nothing_of_this_name" in broken["detail"]
+    assert next(row["detail"] for row in rows.values() if row["state"] == "not configured").endswith(
+        "(for example https://news.example.com/v1)"
+    )
+    assert "prices  " in ingest("connectors", "list").out
+
+
+def test_check_of_all_is_content_without_faults(ingest: Ingest, folder: Path) -> None:
+    result = ingest("connectors", "check")
+    assert result.code == ExitCode.OK
+    assert "prices: ok" in result.out
+    assert "news is not configured" in result.err
+
+
+def test_check_ends_with_3_for_a_broken_file_and_names_it(ingest: Ingest, folder: Path) -> None:
+    (folder / "broken.py").write_text("x = (\n")
+    result = ingest("connectors", "check", "--json")
+    assert result.code == ExitCode.CONFIG
+    report = json.loads(result.out)
+    assert report["ok"] is False
+    assert "prices" in report["checked"]
+    assert list(report["faults"]) == [str(folder / "broken.py")]
+    assert f"{folder / 'broken.py'}:1" in result.err
+
+
+def test_check_ends_with_3_for_an_unknown_name_and_for_wrong_settings(ingest: Ingest, folder: Path) -> None:
+    unknown = ingest("connectors", "check", "price")
+    assert unknown.code == ExitCode.CONFIG
+    assert "did you mean 'prices'?" in unknown.err
+    wrong = ingest("connectors", "check", "prices", INGEST_SOURCES__PRICES__ROWS="many")
+    assert wrong.code == ExitCode.CONFIG
+    assert "INGEST_SOURCES__PRICES__ROWS" in wrong.err
+
+
+def test_try_shows_records_and_stops_at_the_limit(ingest: Ingest, folder: Path) -> None:
+    result = ingest("connectors", "try", "prices", "--limit", "2", "--since", "1")
+    assert result.code == ExitCode.OK, result.err
+    assert [line.split()[0] for line in result.out.splitlines()] == ["1", "2"]
+    assert "price double?" in result.err
+    assert "2 records for topic ingest.prices; published nothing" in result.err
+    assert "cursor after these: 2" in result.err
+
+
+def test_try_tells_what_would_be_rejected_and_ends_with_6(ingest: Ingest, folder: Path) -> None:
+    result = ingest("connectors", "try", "prices", "--json")
+    assert result.code == ExitCode.DEAD_LETTERS
+    trial = json.loads(result.out)
+    assert [record["id"] for record in trial["records"]] == ["0", "1", "2", "4", "5", "6", "7", "8", "9"]
+    assert trial["rejected"][0]["item"] == {"id": 3, "price": "much"}
+    assert "price" in trial["rejected"][0]["reason"]
+    assert trial["schema"]["namespace"] == "ingest.prices"
+
+
+def test_try_lists_the_requests_without_their_parameters(ingest: Ingest, folder: Path) -> None:
+    (folder / "pages.py").write_text(
+        "import httpx\nfrom pydantic import BaseModel\nfrom connectors import BaseConnector\n"
+        "class Pages(BaseConnector):\n"
+        "    name = 'pages'\n"
+        "    class Record(BaseModel):\n        id: int\n"
+        "    def extract(self, since=None):\n"
+        "        answer = lambda request: httpx.Response(200, json=[{'id': 1}])\n"
+        "        with httpx.Client(transport=httpx.MockTransport(answer)) as client:\n"
+        "            yield from client.get('http://h/things?apikey=hunter2').json()\n"
+    )
+    result = ingest("connectors", "try", "pages", "--json")
+    assert json.loads(result.out)["requests"] == ["GET http://h/things?… 200 OK"]
+    assert "hunter2" not in result.out + result.err
+
+
+def test_an_error_of_the_authors_code_is_told_as_such(ingest: Ingest, folder: Path) -> None:
+    (folder / "fails.py").write_text(
+        "from pydantic import BaseModel\nfrom connectors import BaseConnector\n"
+        "class Fails(BaseConnector):\n"
+        "    name = 'fails'\n"
+        "    class Record(BaseModel):\n        id: int\n"
+        "    def extract(self, since=None):\n"
+        "        yield {'id': 1}\n"
+        "        raise KeyError('answer')\n"
+    )
+    result = ingest("connectors", "try", "fails")
+    assert result.code == ExitCode.ERROR
+    assert "source fails, after 1 items: KeyError: 'answer'" in result.err
+    assert f"{folder / 'fails.py'}:9" in result.err
+
+
+def test_schemas_show_prints_the_avro_schema(ingest: Ingest, folder: Path) -> None:
+    result = ingest("schemas", "show", "prices", INGEST_TOPIC_PREFIX="acme")
+    schema = json.loads(result.out)
+    assert schema["namespace"] == "acme.prices"
+    assert [field["name"] for field in schema["fields"]][-2:] == ["id", "price"]
+    assert ingest("schemas", "show", "nothing").code == ExitCode.CONFIG

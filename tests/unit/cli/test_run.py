@@ -1,0 +1,90 @@
+"""The commands that hand over to other rooms pass on what was said and end with their code."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from producer.run import RunReport
+from runtime.exit_codes import ExitCode
+from runtime.settings import Settings
+from tests.unit.cli.conftest import Ingest
+
+REPORT = RunReport("prices", "r1", extracted=5, published=5, rejected=0, seconds=0.5, cursor="2026-01-01")
+
+
+@pytest.mark.parametrize("room", ["producer", "consumer"])
+def test_a_daemon_gets_the_settings_and_its_code_is_the_commands(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    seen: list[Settings] = []
+
+    def main(settings: Settings) -> int:
+        seen.append(settings)
+        return 4
+
+    daemon = ModuleType(f"{room}.daemon")
+    daemon.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, f"{room}.daemon", daemon)
+    result = ingest("--set", "http.port=0", room, "run")
+    assert result.code == 4
+    assert seen[0].http.port == 0
+
+
+@pytest.mark.parametrize(("rejected", "code"), [(0, ExitCode.OK), (2, ExitCode.DEAD_LETTERS)])
+def test_one_pass_reports_its_counts(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, rejected: int, code: ExitCode
+) -> None:
+    asked: list[Any] = []
+
+    def run_once(settings: Settings, source: str, since: Any) -> RunReport:
+        asked.append((source, since))
+        return replace(REPORT, rejected=rejected, published=5 - rejected)
+
+    monkeypatch.setattr("producer.once.run_once", run_once)
+    result = ingest("run", "prices", "--since", "2026-01-01", "--json")
+    assert (result.code, asked) == (code, [("prices", "2026-01-01")])
+    assert json.loads(result.out)["published"] == 5 - rejected
+    assert ("ingest topics tail prices --dead-letters" in result.err) == bool(rejected)
+    assert "prices: 5 extracted" in ingest("run", "prices").out
+
+
+def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
+    result = ingest("run", "wether")
+    assert result.code == ExitCode.CONFIG
+    assert "did you mean 'weather'?" in result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "expected"),
+    [
+        (
+            ["dev", "--keep", "d", "--broker", "tansu", "--connectors", "a", "--connectors", "b"],
+            "cli.dev",
+            (Path("d"), "tansu", (Path("a"), Path("b"))),
+        ),
+        (["dev"], "cli.dev", (None, "auto", ())),
+        (["demo", "--keep", "d", "--json", "--broker", "kafka"], "cli.demo", (Path("d"), True, "kafka")),
+        (["demo"], "cli.demo", (None, False, "auto")),
+    ],
+)
+def test_dev_and_demo_get_their_options(
+    ingest: Ingest,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    module: str,
+    expected: tuple[Any, ...],
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def run(*arguments: Any) -> int:
+        seen.append(arguments)
+        return 1
+
+    monkeypatch.setattr(f"{module}.run", run)
+    assert ingest(*command).code == 1
+    assert seen == [expected]
