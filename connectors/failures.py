@@ -56,6 +56,13 @@ def refused(error: httpx.HTTPStatusError | httpx.RequestError | httpx.InvalidURL
     return UpstreamRefusedError(f"{describe(error)}; {hint}", url=url, status=status)
 
 
+def without_query(error: BaseException) -> BaseException:
+    """The same error, fit to be a cause: httpx writes the whole URL, keys included, into its message."""
+    if isinstance(error, httpx.HTTPStatusError):
+        error.args = (describe(error),)
+    return error
+
+
 def describe(error: BaseException) -> str:
     """Where and what, in one line, without the query of the URL."""
     if isinstance(error, UpstreamFormatError):

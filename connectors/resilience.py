@@ -22,7 +22,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from connectors.errors import DecorationError
-from connectors.failures import describe, given_up, is_transient, place_of, refused
+from connectors.failures import describe, given_up, is_transient, place_of, refused, without_query
 from connectors.responses import retry_after, status_heals
 
 if TYPE_CHECKING:
@@ -139,7 +139,9 @@ def _call(policy: _Policy, function: Callable[..., Any], attempt: Callable[[], A
     def give_up(state: RetryCallState) -> Any:
         error = _error_of(state)
         seconds = policy.clock() - started
-        raise given_up(error, attempts=state.attempt_number, seconds=seconds, now=policy.now()) from error
+        raise given_up(
+            error, attempts=state.attempt_number, seconds=seconds, now=policy.now()
+        ) from without_query(error)
 
     retrying = Retrying(
         sleep=policy.pause,
@@ -152,7 +154,7 @@ def _call(policy: _Policy, function: Callable[..., Any], attempt: Callable[[], A
     try:
         return retrying(_checked, function, attempt)
     except (httpx.HTTPStatusError, httpx.RequestError, httpx.InvalidURL) as exc:
-        raise refused(exc) from exc
+        raise refused(exc) from without_query(exc)
 
 
 def _checked(function: Callable[..., Any], attempt: Callable[[], Any]) -> Any:

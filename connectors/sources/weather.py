@@ -125,15 +125,19 @@ class Weather(BaseConnector):
         last = min(self.settings.end_date or now.date(), now.date())
         # Hours that have not begun are forecasts: they change, and would carry the cursor past the present.
         begin, end = -math.inf if since is None else since.timestamp(), now.timestamp()
+        settled = now.date() - timedelta(days=self.settings.archive_delay_days)
         with httpx.Client(timeout=self.settings.timeout) as client:
-            for start, stop in _pages(first, last, self.settings.page_days):
+            for start, stop in _pages(first, last, settled, self.settings.page_days):
+                url = self._url("archive" if stop <= settled else "forecast")
                 for place in self.settings.places:
-                    yield from _hours(place, self._page(client, place, start, stop), begin, end)
+                    yield from _hours(place, self._page(client, url, place, start, stop), begin, end)
+
+    def _url(self, api: str) -> str:
+        host = self.settings.archive if api == "archive" else self.settings.base_url
+        return f"{str(host).rstrip('/')}/v1/{api}"
 
     @resilient_request
-    def _page(self, client: httpx.Client, place: Place, start: date, stop: date) -> Page:
-        settled = stop <= self._now().date() - timedelta(days=self.settings.archive_delay_days)
-        host, path = (self.settings.archive, "archive") if settled else (self.settings.base_url, "forecast")
+    def _page(self, client: httpx.Client, url: str, place: Place, start: date, stop: date) -> Page:
         key = self.settings.api_key
         parameters: dict[str, str | float] = {
             "latitude": place.latitude,
@@ -144,16 +148,16 @@ class Weather(BaseConnector):
             **UNITS,
             **({"apikey": key.get_secret_value()} if key else {}),
         }
-        return json_of(client.get(f"{str(host).rstrip('/')}/v1/{path}", params=parameters), Page)
+        return json_of(client.get(url, params=parameters), Page)
 
 
 VARIABLES = tuple(name for name in Weather.Record.model_fields if name not in Weather.key)
 
 
-def _pages(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
-    """First and last day of each page, both inclusive."""
+def _pages(first: date, last: date, settled: date, days: int) -> Iterator[tuple[date, date]]:
+    """First and last day of each page, both inclusive; a page lies wholly up to `settled` or after it."""
     while first <= last:
-        stop = min(last, first + timedelta(days=days - 1))
+        stop = min(last if first > settled else min(last, settled), first + timedelta(days=days - 1))
         yield first, stop
         first = stop + timedelta(days=1)
 

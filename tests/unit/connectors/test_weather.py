@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -109,10 +109,11 @@ def test_hours_to_come_are_left_out(httpserver: HTTPServer, asked: Asked) -> Non
 def test_the_archive_is_asked_for_what_is_settled_and_the_forecast_for_the_rest(
     httpserver: HTTPServer, asked: Asked
 ) -> None:
-    start = (NOW - timedelta(days=9)).date()
-    list(weather(httpserver, start_date=start, page_days=3).extract())
-    # Nine days back to today: the first page ends seven days ago, the others later.
-    assert [path for path, _ in asked[::2]] == ["/v1/archive", *["/v1/forecast"] * 3]
+    list(weather(httpserver, places=PLACES[:1], start_date="2026-11-01").extract())
+    assert [(path, query["start_date"], query["end_date"]) for path, query in asked] == [
+        ("/v1/archive", "2026-11-01", "2026-11-15"),
+        ("/v1/forecast", "2026-11-16", "2026-11-22"),
+    ]
 
 
 def test_an_address_of_ones_own_is_used_for_both_unless_told_otherwise(httpserver: HTTPServer) -> None:
