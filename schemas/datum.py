@@ -114,7 +114,7 @@ def _leaf(convert: Callable[[Any], Any], shape: Shape, value: Any, path: str) ->
 
 def _long(value: int) -> int:
     if not LONG_MIN <= value <= LONG_MAX:
-        raise ValueError("is an integer beyond 64 bits")
+        raise ValueError("is beyond 64 bits")
     return int(value)
 
 
@@ -157,7 +157,7 @@ _SCALARS: dict[ScalarKind, Callable[[Any], Any]] = {
     "local_instant": _local_instant,
     "date": _date,
     "time": _time,
-    "duration": lambda value: value // _MICROSECOND,
+    "duration": lambda value: _long(value // _MICROSECOND),
     "uuid": str,
     "text": lambda value: _text(str(value)),
     "secret": lambda value: _text(value.get_secret_value()),

@@ -90,7 +90,8 @@ class SchemaRegistry:
         """
         text = json.dumps(schema)
         if (subject, text) not in self._ids:
-            self._ids[subject, text] = self._found(subject, text) or self._registered(subject, schema, text)
+            found = self._found(subject, text)
+            self._ids[subject, text] = self._registered(subject, schema, text) if found is None else found
         return self._ids[subject, text]
 
     def schema(self, schema_id: int) -> RegisteredSchema:
@@ -163,9 +164,7 @@ class SchemaRegistry:
         except SchemaRegistryError as exc:
             raise self._answered(what, exc) from exc
         except httpx.TransportError as exc:
-            raise RegistryUnavailableError(
-                f"{self._where}: {what}: no answer ({exc or type(exc).__name__})"
-            ) from exc
+            raise RegistryUnavailableError(f"{self._where}: {what}: no answer ({exc!r})") from exc
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as exc:
             raise RegistryRefusedError(
                 f"{self._where}: {what}: {exc!r}; is the address a registry's?"

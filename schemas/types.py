@@ -25,7 +25,7 @@ from typing_extensions import TypeAliasType
 
 from schemas.choices import enum_shape, literal_shape
 from schemas.errors import UnmappableFieldError
-from schemas.shapes import LISTS, Array, Choice, Fixed, Map, Null, Scalar, Shape, Union, avro_name
+from schemas.shapes import LISTS, Array, Choice, Fixed, Map, Null, Root, Scalar, Shape, Union, avro_name
 
 # The consumer's fast path takes schemas up to this depth; deeper ones would be decoded one record at a time.
 MAX_DEPTH = 16
@@ -201,6 +201,10 @@ class Place:
         branches = _merged([branch for branch in flat if branch != Null()])
         if Null() in flat:
             branches.insert(0, Null())
+        if any(isinstance(branch, Root) and isinstance(branch.inner, Union) for branch in branches):
+            raise self.refuse(
+                "is a union with a RootModel of a union in it", "Declare all members in one union"
+            )
         names = [avro_name(branch) for branch in branches]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
