@@ -1,0 +1,71 @@
+"""`ingest dev`: broker, registry, ClickHouse and both daemons on this machine until Ctrl-C."""
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from cli.daemons import Daemons
+from devstack.stack import DevStack
+from runtime.exit_codes import OK
+from runtime.stopping import Stopping
+
+WATCH_SECONDS = 1.0
+
+
+def run(folder: Path | None, broker: str = "auto", connectors: tuple[Path, ...] = ()) -> int:
+    """Run everything in `folder` (None: a temporary one, removed at the end) until asked to stop.
+
+    `connectors` are further folders with connector files. Returns the exit code; raises the errors of devstack, and
+    DaemonDiedError when a daemon ends by itself.
+    """
+    talk = Console(stderr=True)
+    with Stopping() as stopping, ExitStack() as opened:
+        home = folder or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ingest-dev-")))
+        talk.print(f"Starting the dev stack in {home} …")
+        stack = opened.enter_context(DevStack(home, broker=broker, say=talk.print))
+        daemons = opened.enter_context(Daemons(stack, _connector_paths(connectors)))
+        talk.print(banner(stack, daemons, kept=folder is not None))
+        while not stopping.wait(WATCH_SECONDS):
+            stack.raise_if_died()
+            daemons.raise_if_died()
+        talk.print("Draining the daemons and ending the stack …")
+    return OK
+
+
+def banner(stack: DevStack, daemons: Daemons, *, kept: bool) -> Panel:
+    """Where everything is, what is kept, and what this is not."""
+    addresses = stack.addresses
+    table = Table.grid(padding=(0, 2))
+    rows = [
+        ("broker", f"{addresses.broker}  {addresses.bootstrap_servers}"),
+        ("registry", addresses.registry_url),
+        ("ClickHouse", addresses.clickhouse_url),
+        ("weather API", f"{addresses.upstream_url}  (stand-in for Open-Meteo, data of 2013)"),
+        ("producer", f"{daemons.producer.url}/readyz?verbose"),
+        ("consumer", f"{daemons.consumer.url}/readyz?verbose"),
+        ("data", f"{stack.folder}  ({_keeping(kept, full_broker=addresses.kafka)})"),
+        ("logs", str(stack.folder / "logs")),
+        ("properties", stack.environment().get("INGEST_KAFKA__PROPERTIES", "none needed")),
+        ("not for", "production: one node, no passwords, loopback only"),
+        ("stop", "Ctrl-C"),
+    ]
+    for name, value in rows:
+        table.add_row(name, value)
+    return Panel(table, title="ingest dev", expand=False)
+
+
+def _keeping(kept: bool, *, full_broker: bool) -> str:
+    if not kept:
+        return "removed at the end; --keep DIR keeps it"
+    return "kept" if full_broker else "kept, but for the broker's: Tansu has its topics in memory"
+
+
+def _connector_paths(folders: tuple[Path, ...]) -> dict[str, str]:
+    given = [os.environ.get("INGEST_CONNECTORS__PATHS", ""), *(str(folder.resolve()) for folder in folders)]
+    paths = os.pathsep.join(path for path in given if path)
+    return {"INGEST_CONNECTORS__PATHS": paths} if paths else {}
