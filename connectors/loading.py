@@ -7,7 +7,6 @@ path, so that two folders may hold files of one name. Within its folder `from ._
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.machinery
 import importlib.util
 import inspect
@@ -32,7 +31,8 @@ def open_folder(folder: Path) -> str:
     package = f"ingest_sources_{hashlib.blake2b(str(folder).encode(), digest_size=6).hexdigest()}"
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]
-    importlib.invalidate_caches()
+    # Files that import each other come from the text too.
+    sys.path_importer_cache[str(folder)] = importlib.machinery.FileFinder(str(folder), (_FromSource, [".py"]))
     module = types.ModuleType(package, f"Connectors in {folder}")
     module.__path__ = [str(folder)]
     sys.modules[package] = module

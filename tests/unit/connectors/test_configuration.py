@@ -87,6 +87,7 @@ def test_all_problems_come_at_once_without_the_original_that_prints_values() -> 
         build_settings("news", Settings, {"size": "s3cret", "nonsense": 1})
     assert str(caught.value).count("INGEST_SOURCES__NEWS__") == 4
     assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is None
 
 
 def test_required_settings_without_value_make_a_source_unconfigured() -> None:

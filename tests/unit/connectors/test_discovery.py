@@ -134,21 +134,32 @@ def test_a_folder_given_twice_is_read_once(source: str, tmp_path: Path) -> None:
     assert list(registry.sources) == ["prices"]
 
 
-def test_a_changed_file_is_seen_by_the_next_discovery(discover: Discover, source: str) -> None:
-    discover(_names="NAME = 'aaaa'", prices=source)
-    changed = source.replace('"prices"', "NAME").replace(
+@pytest.fixture
+def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes bytecode caches, whatever the environment of the tests says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
+@pytest.mark.usefixtures("bytecode")
+def test_changed_files_are_seen_by_the_next_discovery(discover: Discover, source: str) -> None:
+    # Of the same length and within the same second: a bytecode cache would miss it.
+    assert list(discover(prices=source).sources) == ["prices"]
+    assert list(discover(prices=source.replace('"prices"', '"quotes"')).sources) == ["quotes"]
+
+
+@pytest.mark.usefixtures("bytecode")
+def test_changed_helpers_are_seen_by_the_next_discovery(discover: Discover, source: str) -> None:
+    text = source.replace('"prices"', "NAME").replace(
         "from pydantic", "from ._names import NAME\nfrom pydantic"
     )
-    assert list(discover(prices=changed).sources) == ["aaaa"]
-    # The same length within the same second: a bytecode cache would miss it.
-    assert list(discover(_names="NAME = 'aaaa'", prices=changed.replace("= NAME", "='b'+''")).sources) == [
-        "b"
-    ]
+    assert list(discover(_names="NAME = 'aaaa'", prices=text).sources) == ["aaaa"]
+    assert list(discover(_names="NAME = 'bbbb'", prices=text).sources) == ["bbbb"]
 
 
+@pytest.mark.usefixtures("bytecode")
 def test_loading_leaves_no_files_behind(discover: Discover, source: str, tmp_path: Path) -> None:
-    discover(prices=source)
-    assert [path.name for path in tmp_path.iterdir()] == ["prices.py"]
+    discover(_names="NAME = 1", prices=f"from ._names import NAME\n{source}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_names.py", "prices.py"]
 
 
 def test_two_sources_of_one_name_are_refused_naming_both_places(discover: Discover, source: str) -> None:
