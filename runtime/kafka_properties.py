@@ -19,7 +19,7 @@ log.connection.close log.thread.name debug enable.metrics.push ssl.ca.location s
 ssl.certificate.location ssl.certificate.pem ssl.key.location ssl.key.pem
 ssl.key.password ssl.keystore.location ssl.keystore.password ssl.cipher.suites ssl.curves.list
 ssl.sigalgs.list ssl.crl.location ssl.endpoint.identification.algorithm enable.ssl.certificate.verification
-https.ca.location https.ca.pem sasl.mechanism sasl.mechanisms sasl.username sasl.password
+https.ca.location https.ca.pem sasl.mechanism sasl.username sasl.password
 sasl.kerberos.service.name sasl.kerberos.principal sasl.kerberos.keytab sasl.oauthbearer.config
 sasl.oauthbearer.method sasl.oauthbearer.client.id sasl.oauthbearer.client.secret sasl.oauthbearer.scope
 sasl.oauthbearer.extensions sasl.oauthbearer.token.endpoint.url enable.sasl.oauthbearer.unsecure.jwt
@@ -28,14 +28,14 @@ sasl.oauthbearer.extensions sasl.oauthbearer.token.endpoint.url enable.sasl.oaut
 _CONSUMER = """
 session.timeout.ms heartbeat.interval.ms max.poll.interval.ms group.protocol group.remote.assignor
 group.instance.id partition.assignment.strategy coordinator.query.interval.ms
-fetch.wait.max.ms fetch.min.bytes fetch.max.bytes fetch.message.max.bytes max.partition.fetch.bytes
+fetch.wait.max.ms fetch.min.bytes fetch.max.bytes max.partition.fetch.bytes
 fetch.error.backoff.ms fetch.queue.backoff.ms queued.min.messages queued.max.messages.kbytes check.crcs
 """
 
 _PRODUCER = """
-linger.ms queue.buffering.max.ms queue.buffering.max.messages queue.buffering.max.kbytes
-batch.size batch.num.messages compression.type compression.codec compression.level
-delivery.timeout.ms message.timeout.ms request.timeout.ms sticky.partitioning.linger.ms
+linger.ms queue.buffering.max.kbytes
+batch.size batch.num.messages compression.type compression.level
+request.timeout.ms sticky.partitioning.linger.ms
 """
 
 ALLOWED: Mapping[str, Scope] = {
@@ -59,6 +59,7 @@ _LOADER_COMMITS = (
     "offsets are committed only after ClickHouse or the dead letter topic has acknowledged the records"
 )
 _NO_DUPLICATES = "a retried message would be published twice or out of order"
+_NEVER_TOO_OLD = "a record is never dropped for its age; without a broker the producer waits"
 _OWN_START = (
     "where a partition starts is decided by its committed offset; a gap must be seen, not jumped over"
 )
@@ -80,6 +81,9 @@ REFUSED: Mapping[str, str] = {
     "max.in.flight.requests.per.connection": _NO_DUPLICATES,
     "retries": _NO_DUPLICATES,
     "message.send.max.retries": _NO_DUPLICATES,
+    "message.timeout.ms": _NEVER_TOO_OLD,
+    "delivery.timeout.ms": _NEVER_TOO_OLD,
+    "queue.buffering.max.messages": "it follows from INGEST_PRODUCER__IN_FLIGHT_RECORDS",
     "acks": "a record counts as published only when all in-sync replicas have it",
     "request.required.acks": "a record counts as published only when all in-sync replicas have it",
     "transactional.id": "the producer names its transactions after the source, so that a copy is fenced",
@@ -92,6 +96,11 @@ REFUSED: Mapping[str, str] = {
     "ssl.engine.location": "it loads foreign code into the daemon",
     "ssl.providers": "it loads foreign code into the daemon",
     "sasl.kerberos.kinit.cmd": "it runs a shell command inside the daemon",
+    # librdkafka's second names. With one name a property, what a room sets is what is in force.
+    "compression.codec": "it is spelled compression.type here",
+    "fetch.message.max.bytes": "it is spelled max.partition.fetch.bytes here",
+    "queue.buffering.max.ms": "it is spelled linger.ms here",
+    "sasl.mechanisms": "it is spelled sasl.mechanism here",
 }
 
 _REFRESH = "topic.metadata.refresh.interval.ms"

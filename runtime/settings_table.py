@@ -83,7 +83,7 @@ def _kafka_sections() -> Iterator[str]:
             for kind, title in titles.items()
         ],
     )
-    yield "Refused, because a promise of the platform rests on them:\n"
+    yield "Refused, most of them because a promise of the platform rests on them:\n"
     yield _table(("property", "why"), [(f"`{name}`", why) for name, why in REFUSED.items()])
 
 
