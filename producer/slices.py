@@ -6,6 +6,7 @@ what becomes of them, is the engine's.
 """
 
 import contextvars
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,8 +45,14 @@ class Slices(Generic[T]):
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
+        # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way.
+        # The taker copies from it, and replaces it once it is full, when the generator's thread has let go of
+        # it.
         self._buffer: list[T] = []
-        self._first_at = 0.0
+        self._taken = 0
+        self._oldest_at = clock()
+        # Asks the generator's thread to come here at its next item; read by it without the lock.
+        self._attention = False
         self._wanted_at: float | None = None
         self._ended = False
         self._stopped = False
@@ -66,7 +73,8 @@ class Slices(Generic[T]):
     def finished(self) -> bool:
         """True when no further slice will come and no error is left to be raised."""
         with self._lock:
-            return not self._buffer and (self._stopped or (self._ended and self._error is None))
+            over = self._stopped or (self._ended and self._error is None)
+            return over and self._taken == len(self._buffer)
 
     @property
     def stopped(self) -> bool:
@@ -85,31 +93,25 @@ class Slices(Generic[T]):
         Whatever ended the generator early (also SystemExit) is raised as SourceError, after all items before
         it.
         """
-        started = self._clock()
-        deadline = started + timeout
+        now = self._clock()
+        deadline = now + timeout
         with self._lock:
             if self._wanted_at is None:
-                self._wanted_at = started
-            while not self._complete():
-                if self._ended or self._stopped:
+                self._wanted_at = now
+            while (ready_at := self._ready_at()) > now:
+                if now >= deadline or (self._over() and self._taken == len(self._buffer)):
                     self._raise_what_ended_it()
                     return None
+                self._filled.wait(min(ready_at, deadline) - now)
                 now = self._clock()
-                due = min(deadline, self._first_at + self._max_seconds) if self._buffer else deadline
-                if now >= deadline:
-                    return None
-                self._filled.wait(due - now)
-            part, self._buffer = self._buffer, []
-            self._wanted_at = None
-            self._room.notify()
-            return part
+            return self._take(now)
 
     def stop(self) -> None:
         """Ask the generator to end at its next item; items already buffered can still be taken. Does not
         wait.
         """
         with self._lock:
-            self._stopped = True
+            self._stopped = self._attention = True
             self._room.notify()
             self._filled.notify()
 
@@ -122,17 +124,34 @@ class Slices(Generic[T]):
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _complete(self) -> bool:
-        if not self._buffer:
-            return False
-        if len(self._buffer) >= self._max_items or self._ended or self._stopped:
-            return True
-        return self._clock() - self._first_at >= self._max_seconds
+    def _over(self) -> bool:
+        return self._ended or self._stopped
+
+    def _ready_at(self) -> float:
+        """When what is buffered may be taken, in the clock's seconds; for ever if nothing is."""
+        # Set before the look at the buffer: an item that comes in between sees it, and none is overlooked.
+        self._attention = True
+        size = len(self._buffer)
+        if size == self._taken:
+            return math.inf
+        self._attention = self._stopped
+        return -math.inf if size >= self._max_items or self._over() else self._oldest_at + self._max_seconds
+
+    def _take(self, now: float) -> list[T]:
+        size = len(self._buffer)
+        part = self._buffer[self._taken : size]
+        self._taken = size
+        if size >= self._max_items:
+            self._buffer, self._taken = [], 0
+            self._room.notify()
+        self._oldest_at, self._wanted_at = now, None
+        return part
 
     def _raise_what_ended_it(self) -> None:
-        error, self._error = self._error, None
-        if error is not None and not self._stopped:
-            raise source_error(self._source, "extract", error) from error
+        if self._ended and self._taken == len(self._buffer):
+            error, self._error = self._error, None
+            if error is not None and not self._stopped:
+                raise source_error(self._source, "extract", error) from error
 
     def _pump(self) -> None:
         error: BaseException | None = None
@@ -149,24 +168,28 @@ class Slices(Generic[T]):
                 _log.warning("source_raised_while_stopping", source=self._source, error=repr(error))
 
     def _run(self, items: Iterator[T]) -> None:
-        lock, clock = self._lock, self._clock
+        buffer, most = self._buffer, self._max_items
         for item in items:
-            with lock:
-                while len(self._buffer) >= self._max_items and not self._stopped:
-                    self._room.wait()
-                if self._stopped:
-                    break
-                self._buffer.append(item)
-                size = len(self._buffer)
-                if size == 1:
-                    self._first_at = clock()
-                    self._filled.notify()
-                elif size == self._max_items:
-                    self._filled.notify()
+            buffer.append(item)
+            if self._attention or len(buffer) >= most:
+                with self._lock:
+                    buffer = self._hand_over(buffer)
+                    if self._stopped:
+                        break
         # A generator can only be closed by the thread that runs it.
         close = getattr(items, "close", None)
         if close is not None:
             close()
+
+    def _hand_over(self, buffer: list[T]) -> list[T]:
+        """Wake the taker, and wait while the buffer is full; returns the one to go on with."""
+        if len(buffer) - self._taken == 1:
+            self._oldest_at = self._clock()
+        self._attention = False
+        self._filled.notify()
+        while len(buffer) >= self._max_items and self._buffer is buffer and not self._stopped:
+            self._room.wait()
+        return self._buffer
 
 
 def _iterator(items: Any) -> Iterator[Any]:

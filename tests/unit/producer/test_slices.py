@@ -44,6 +44,34 @@ def test_items_come_in_order_in_slices_of_at_most_the_bound() -> None:
     assert max(map(len, parts)) <= 10
 
 
+@pytest.mark.parametrize("max_items", [1, 2, 7, 1000])
+@pytest.mark.parametrize("max_seconds", [0.0, 0.0001, 3600.0])
+def test_no_item_is_lost_doubled_or_moved_however_slices_are_cut(max_items: int, max_seconds: float) -> None:
+    for _ in range(5):
+        with slices_of(lambda: iter(range(2000)), max_items=max_items, max_seconds=max_seconds) as slices:
+            parts = everything(slices)
+        assert [item for part in parts for item in part] == list(range(2000))
+        assert max(map(len, parts)) <= max_items
+
+
+def test_a_waiting_taker_is_woken_by_each_item_of_a_slow_source() -> None:
+    turn = threading.Semaphore(0)
+
+    def items() -> Iterator[int]:
+        for number in range(200):
+            turn.acquire()
+            yield number
+
+    taken: list[int] = []
+    with slices_of(items, max_items=1000, max_seconds=0.0) as slices:
+        for number in range(200):
+            turn.release()
+            assert slices.take(10.0) == [number]
+            taken.append(number)
+        assert everything(slices) == []
+    assert taken == list(range(200))
+
+
 def test_a_source_without_items_has_no_slices() -> None:
     with slices_of(list) as slices:
         assert everything(slices) == []
