@@ -52,7 +52,7 @@ build_registry() {
 build_clickhouse() {
     rm -rf "$work/clickhouse" && mkdir -p "$work/clickhouse/app"
     cp -r "$root"/{devstack,runtime,schemas} "$work/clickhouse/app/"
-    cp "$root/requirements/dev.txt" "$here"/clickhouse/{Dockerfile,serve.py} "$work/clickhouse/"
+    cp "$root/requirements/dev.txt" "$here"/clickhouse/{Dockerfile,run} "$work/clickhouse/"
     "${build[@]}" --build-arg "BASE=$base_name" --tag "$(image_of clickhouse)" "$work/clickhouse"
 }
 

@@ -38,7 +38,6 @@ SERVICE_KEYS = {
         "security_opt",
         "stop_grace_period",
         "tmpfs",
-        "ulimits",
         "volumes",
     ),
 }
