@@ -45,13 +45,16 @@ def tail(
     messages = (first if from_beginning else last)(settings.kafka, wanted, limit)
     at = settings.registry
     with SchemaRegistry(at.url, basic_auth=at.basic_auth, ca_file=at.ca_file) as registry:
-        decoder = Decoder(registry)
+        decoder, empty = Decoder(registry), True
         for message in messages:
+            empty = False
             line = decoder.line(message)
             if as_json:
                 print_json_line(line.as_dict())
             else:
                 _show(line)
+    if empty:
+        session.say(f"{wanted} has no records")
 
 
 def _show(line: "Line") -> None:

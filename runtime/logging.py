@@ -31,6 +31,9 @@ _QUIET = (
     "urllib3",
 )
 
+# What a person looks for in a line comes first.
+_FIRST = ("timestamp", "level", "event", "logger")
+
 
 def configure_logging(
     log: LogSettings, *, daemon: bool, secrets: Sequence[str] = (), stream: TextIO | None = None
@@ -116,7 +119,8 @@ def redactor(secrets: Sequence[str]) -> Processor:
 
 
 def _json(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    first = {name: event[name] for name in _FIRST if name in event}
+    return orjson.dumps(first | event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _log_thread_error(args: threading.ExceptHookArgs) -> None:

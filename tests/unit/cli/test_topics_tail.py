@@ -97,6 +97,14 @@ def test_dead_letters_show_their_headers(ingest: Ingest, producer: Producer) -> 
     assert "cannot be decoded: " in result.out
 
 
+def test_an_empty_topic_is_told_as_such(ingest: Ingest, producer: Producer) -> None:
+    publish(producer, topic=TOPIC)
+    producer.list_topics(TOPIC, timeout=10)
+    result = ingest("topics", "tail", "prices")
+    assert (result.code, result.out) == (ExitCode.OK, "")
+    assert "ingest.prices has no records" in result.err
+
+
 def test_a_topic_that_is_not_there_is_told_with_the_nearest(ingest: Ingest, producer: Producer) -> None:
     publish(producer, encoded(1))
     result = ingest("topics", "tail", "price")
