@@ -84,7 +84,7 @@ class SchemaRegistry:
         self._client.close()
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
-        """The id of `schema` under `subject`, registered if need be; a new subject is set to COMPATIBILITY first.
+        """The id of `schema` under `subject`, registered if need be; a new subject is set to COMPATIBILITY.
 
         Raises IncompatibleSchemaError when records already published could not be read with it.
         """
