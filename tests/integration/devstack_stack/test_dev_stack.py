@@ -32,9 +32,11 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 
 @contextmanager
-def supervised(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
+def supervised(
+    folder: Path, broker: str = "auto"
+) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
     """Run `python -m devstack`; yield the process and what it printed when all parts answered."""
-    command = [sys.executable, "-m", "devstack", "--folder", str(folder), "--json"]
+    command = [sys.executable, "-m", "devstack", "--folder", str(folder), "--broker", broker, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
         try:
@@ -162,9 +164,11 @@ def test_killing_the_supervisor_leaves_no_process_and_the_folder_usable(tmp_path
         assert again.addresses.bootstrap_servers == printed["bootstrap_servers"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_everything_and_is_no_failure(tmp_path: Path, number: signal.Signals) -> None:
-    with supervised(tmp_path) as (supervisor, printed):
+@pytest.mark.parametrize(("number", "broker"), [(signal.SIGTERM, "auto"), (signal.SIGINT, "tansu")])
+def test_a_signal_ends_everything_and_is_no_failure(
+    tmp_path: Path, number: signal.Signals, broker: str
+) -> None:
+    with supervised(tmp_path, broker) as (supervisor, printed):
         children = children_of(supervisor.pid)
         supervisor.send_signal(number)
         assert supervisor.wait(DEADLINE_SECONDS) == 0
