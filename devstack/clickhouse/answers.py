@@ -80,7 +80,7 @@ def _summary(result: Answer) -> dict[str, str]:
         "written_rows": str(result.written_rows),
         "written_bytes": str(result.written_bytes),
         "total_rows_to_read": str(result.read_rows),
-        "result_rows": str(result.written_rows or result.read_rows),
+        "result_rows": str(result.result_rows),
         "result_bytes": str(result.written_bytes or len(result.data)),
         "elapsed_ns": str(int(result.seconds * 1e9)),
     }

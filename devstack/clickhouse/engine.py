@@ -30,9 +30,10 @@ _FORBIDDEN_IN_PATH = "?*{}'\\"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement returned: the bytes in the asked format, and what was read and written."""
+    """What a statement returned: the bytes in the asked format, and what was read, written and returned."""
 
     data: bytes = b""
+    result_rows: int = 0
     read_rows: int = 0
     read_bytes: int = 0
     written_rows: int = 0
@@ -154,6 +155,7 @@ def _run(connection: Any, sql: bytes, fmt: str = "Null", parameters: dict[str, s
         raise from_engine(str(exc)) from exc
     return Answer(
         data=result.bytes() or b"",
+        result_rows=result.rows_read(),
         read_rows=result.storage_rows_read() or result.rows_read(),
         read_bytes=result.storage_bytes_read() or result.bytes_read(),
         written_rows=result.rows_written(),
