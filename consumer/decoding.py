@@ -27,8 +27,8 @@ from consumer.schema_tree import (
 from consumer.writer_schema import zigzag
 
 MAX_DEPTH = 100
-# Values in one record; without it a list whose items take no bytes has no end.
-MAX_VALUES = 1_000_000
+# Values that take no bytes; without a limit a list of them has no end.
+MAX_WEIGHTLESS = 10_000
 _FLOAT = struct.Struct("<f")
 _DOUBLE = struct.Struct("<d")
 
@@ -74,13 +74,13 @@ class _Reader:
         self.at = 0
         self._body = body
         self._named = named
-        self._values = 0
+        self._values_left = len(body) + MAX_WEIGHTLESS
 
     def value(self, node: Node, depth: int) -> Any:
         """One value, as JSON has it: bytes as text of their code points, no tags on unions."""
-        self._values += 1
-        if self._values > MAX_VALUES or depth > MAX_DEPTH:
-            raise UndecodableError(f"the record has more than {MAX_VALUES} values or {MAX_DEPTH} levels")
+        self._values_left -= 1
+        if self._values_left < 0 or depth > MAX_DEPTH:
+            raise UndecodableError(f"the record has more values than bytes, or more than {MAX_DEPTH} levels")
         match node:
             case Primitive():
                 return self._primitive(node.kind)

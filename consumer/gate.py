@@ -54,12 +54,12 @@ def gate(schema: SourceSchema) -> Gated:
 
 def _refused(entry: Field) -> str | None:
     """Why the engine may not read this field's bytes."""
+    if _has_endless_list(entry.type):
+        return "it is, or holds, a list whose items take no bytes"
     try:
         column_type(entry.type)
     except UnmappableError as exc:
         return f"it is {exc}"
-    if _has_endless_list(entry.type):
-        return "it is a list whose items take no bytes"
     return None
 
 
