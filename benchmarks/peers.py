@@ -1,7 +1,7 @@
 """What people use instead of us, with the same records, broker, engine and fetch settings.
 
-Each function takes addresses as text and returns {"records", "seconds"}: loaders from the first message to the
-last row stored, producers from the first item of the generator to the last acknowledgement.
+Each function takes addresses as text and returns {"records", "seconds"}: loaders from the first message to
+the last row stored, producers from the first item of the generator to the last acknowledgement.
 """
 
 import io
@@ -27,7 +27,8 @@ Report = dict[str, Any]
 CHUNK = 20_000
 INSERT_ROWS = 100_000
 
-# librdkafka's defaults make every loader slow: with fetch.queue.backoff.ms=1000 it sleeps whenever the queue is full.
+# librdkafka's defaults make every loader slow: with fetch.queue.backoff.ms=1000 it sleeps a second whenever
+# the queue is full.
 FETCH = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
@@ -54,7 +55,7 @@ def bare_consume(servers: str, topic: str, count: str) -> Report:
 def fastavro_loader(servers: str, topic: str, count: str, clickhouse: str, registry: str) -> Report:
     """fastavro decodes each record, clickhouse-connect inserts the rows."""
     schema = fastavro.parse_schema(json.loads(_latest_schema(registry, topic)))
-    read = fastavro.schemaless_reader
+    read: Callable[..., Any] = fastavro.schemaless_reader
 
     def decode(message: Message) -> Sequence[Any]:
         value = message.value() or b""
@@ -139,11 +140,11 @@ def _decoding_loader(
     client = clickhouse_connect.get_client(dsn=clickhouse)
     table = f"peer_{uuid.uuid4().hex[:8]}"
     client.command(
-        f"CREATE TABLE {table} (_id String, _source LowCardinality(String), _event_time DateTime64(6, 'UTC'), "
-        "_extracted_at DateTime64(6, 'UTC'), _run_id LowCardinality(String), reading String, place String, "
+        f"CREATE TABLE {table} (_id String, _source LowCardinality(String), "
+        "_event_time DateTime64(6, 'UTC'), _extracted_at DateTime64(6, 'UTC'), _run_id LowCardinality(String), reading String, place String, "
         "time DateTime64(6, 'UTC'), latitude Float64, longitude Float64, temperature Nullable(Float64), "
-        "humidity Nullable(Float64), wind_speed Nullable(Float64), weather_code Nullable(Int64), station Int64, "
-        "_partition Int32, _offset Int64) ENGINE = MergeTree ORDER BY (_partition, _offset)"
+        "humidity Nullable(Float64), wind_speed Nullable(Float64), weather_code Nullable(Int64), "
+        "station Int64, _partition Int32, _offset Int64) ENGINE = MergeTree ORDER BY (_partition, _offset)"
     )
     rows: list[Sequence[Any]] = []
 

@@ -20,8 +20,8 @@ WATCH_SECONDS = 1.0
 def run(folder: Path | None, broker: str = "auto", connectors: tuple[Path, ...] = ()) -> int:
     """Run everything in `folder` (None: a temporary one, removed at the end) until asked to stop.
 
-    `connectors` are further folders with connector files. Returns the exit code; raises the errors of devstack, and
-    DaemonDiedError when a daemon ends by itself.
+    `connectors` are further folders with connector files. Returns the exit code; raises the errors of
+    devstack, and DaemonDiedError when a daemon ends by itself.
     """
     talk = Console(stderr=True)
     with Stopping() as stopping, ExitStack() as opened:

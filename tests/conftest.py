@@ -1,7 +1,8 @@
 """The servers that the tests run against, and settings that keep the tests apart.
 
-Three addresses in the environment (INGEST_KAFKA__BOOTSTRAP_SERVERS, INGEST_REGISTRY__URL, INGEST_CLICKHOUSE__URL)
-are taken as they are; INGEST_TEST_STACK=containers starts containers; otherwise the dev stack is started once.
+Three addresses in the environment (INGEST_KAFKA__BOOTSTRAP_SERVERS, INGEST_REGISTRY__URL,
+INGEST_CLICKHOUSE__URL) are taken as they are; INGEST_TEST_STACK=containers starts containers; otherwise the
+dev stack is started once.
 """
 
 import os

@@ -62,4 +62,4 @@ class _Lines:
             f"{source} {' / '.join(str(getattr(one, stage)) for stage in STAGES)}"
             for source, one in progress.items()
         ]
-        self._console.print(f"extracted / published / loaded: {';  '.join(parts)}")
+        self._console.print(f"extracted / published / loaded: {';  '.join(parts)}", soft_wrap=True)

@@ -1,7 +1,7 @@
 """How many records each stage holds, asked of the stage itself: the producer, the topics, ClickHouse.
 
-The sum that has to hold for a source: extracted = published + rejected, published = loaded + dead-lettered by the
-consumer, and no row is there twice.
+The sum that has to hold for a source: extracted = published + rejected, published = loaded + dead-lettered
+by the consumer, and no row is there twice.
 """
 
 from collections.abc import Iterable
@@ -101,7 +101,10 @@ def count_topic(kafka: KafkaSettings, topic: str) -> int:
 
 def _rows(client: Client, table: str) -> int:
     """Rows written so far; 0 while there is no table yet or ClickHouse does not answer."""
-    query = "SELECT sum(rows) FROM system.parts WHERE active AND database = currentDatabase() AND table = {table:String}"
+    query = (
+        "SELECT sum(rows) FROM system.parts "
+        "WHERE active AND database = currentDatabase() AND table = {table:String}"
+    )
     try:
         return int(client.query(query, parameters={"table": table}).result_rows[0][0])
     except (ClickHouseError, httpx.HTTPError):

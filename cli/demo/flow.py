@@ -1,6 +1,7 @@
 """The course of the demo: stack up, daemons up, watch until every record is loaded, count, report."""
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from schemas.names import Names
 SOURCES = ("flights", "weather")
 WATCH_SECONDS = 0.5
 STALLED_SECONDS = 120.0
+# Without a terminal, in columns: wide enough that nothing is cut.
+REPORT_WIDTH = 110
 
 
 class DemoStalledError(RuntimeError):
@@ -34,7 +37,8 @@ class DemoStalledError(RuntimeError):
 def run(keep: Path | None, as_json: bool, broker: str = "auto") -> int:
     """Run the demo in `keep` (None: a temporary folder, removed at the end); return the exit code.
 
-    The code is 0 only if every count agrees. Progress goes to stderr, the report (or one JSON object) to stdout.
+    The code is 0 only if every count agrees. Progress goes to stderr, the report (or one JSON object) to
+    stdout.
     """
     talk = Console(stderr=True, quiet=as_json and not Console(stderr=True).is_terminal)
     with Stopping() as stopping, ExitStack() as opened:
@@ -58,7 +62,13 @@ def run(keep: Path | None, as_json: bool, broker: str = "auto") -> int:
         if as_json:
             print(_as_json(verdicts, ok))
         else:
-            print_report(Console(), verdicts, client, stack, kept=keep)
+            print_report(
+                Console(width=None if sys.stdout.isatty() else REPORT_WIDTH),
+                verdicts,
+                client,
+                stack,
+                kept=keep,
+            )
     return OK if ok else ERROR
 
 
@@ -70,7 +80,7 @@ def _watch(
     stopping: Stopping,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, tuple[float, Progress]] | None:
-    """Follow the sources until each is loaded: when that was, and its last progress. None: stopped by the person."""
+    """Follow the sources until each is loaded: when that was, and its last progress; None when stopped."""
     names, done = Names(), dict[str, tuple[float, Progress]]()
     moved, before = clock(), dict[str, Progress]()
     while len(done) < len(SOURCES):
@@ -93,7 +103,8 @@ def _watch(
 def _stalled(stack: DevStack, daemons: Daemons, now: dict[str, Progress]) -> str:
     state = ", ".join(f"{source}: {asdict(progress)}" for source, progress in now.items())
     tails = "\n".join(f"{daemon.name}:\n{daemon.process.log_tail()}" for daemon in daemons.both)
-    return f"Nothing has moved for {STALLED_SECONDS:.0f} s ({state}). Logs are in {stack.folder / 'logs'}.\n{tails}"
+    logs = stack.folder / "logs"
+    return f"Nothing has moved for {STALLED_SECONDS:.0f} s ({state}). Logs are in {logs}.\n{tails}"
 
 
 def _count(
