@@ -1,4 +1,4 @@
-"""Hypothesis strategies: Avro records as (schema, value), in the class that the gate lets through and beyond."""
+"""Hypothesis strategies: Avro records as (schema, values), in the class that the gate lets through."""
 
 from itertools import count
 from typing import Any
@@ -63,11 +63,16 @@ def _nested(inner: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
         return {"type": "record", "name": _name(), "fields": fields}, values
 
     return st.one_of(
-        inner.map(array), inner.map(mapped), inner.map(nullable), st.lists(inner, min_size=1, max_size=3).map(record)
+        inner.map(array),
+        inner.map(mapped),
+        inner.map(nullable),
+        st.lists(inner, min_size=1, max_size=3).map(record),
     )
 
 
-KINDS: st.SearchStrategy[Kind] = st.recursive(st.one_of(_primitives(), _fixed(), _enum()), _nested, max_leaves=5)
+KINDS: st.SearchStrategy[Kind] = st.recursive(
+    st.one_of(_primitives(), _fixed(), _enum()), _nested, max_leaves=5
+)
 
 
 @st.composite

@@ -46,7 +46,12 @@ def test_partitions_of_a_topic_share_a_batch(batches: Batches, message: MakeMess
 
 def test_topics_and_schema_ids_do_not_share_a_batch(batches: Batches, message: MakeMessage) -> None:
     batches.take(
-        [message(1), message(2, OTHER + b"y"), message(3), message(1, topic="ingest.flights", value=FRAME + b"z")]
+        [
+            message(1),
+            message(2, OTHER + b"y"),
+            message(3),
+            message(1, topic="ingest.flights", value=FRAME + b"z"),
+        ]
     )
     sealed = batches.seal()
     assert [(batch.topic, batch.frame, len(_rows(batch))) for batch in sealed] == [
@@ -81,7 +86,9 @@ def test_what_is_not_ours_is_dropped(batches: Batches, assignment: Assignment, m
 
 
 @pytest.mark.parametrize("limits", [Limits(3, 1 << 20, 60.0), Limits(1000, 150, 60.0)])
-def test_a_full_batch_is_sealed_at_once(assignment: Assignment, clock: Clock, message: MakeMessage, limits: Limits) -> None:
+def test_a_full_batch_is_sealed_at_once(
+    assignment: Assignment, clock: Clock, message: MakeMessage, limits: Limits
+) -> None:
     batches = Batches(assignment, limits, clock=clock)
     batches.take([message(1), message(2)])
     assert batches.sealed() == []
@@ -123,7 +130,9 @@ def test_batches_have_canaries_and_tokens_of_their_own(
             yield bytes([number]) * 16
 
     source = endless()
-    batches = Batches(assignment, Limits(1, 1 << 20, 1.0), clock=clock, random=lambda size: next(source)[:size])
+    batches = Batches(
+        assignment, Limits(1, 1 << 20, 1.0), clock=clock, random=lambda size: next(source)[:size]
+    )
     batches.take([message(1)])
     batches.take([message(2)])
     one, two = batches.sealed()
@@ -131,7 +140,9 @@ def test_batches_have_canaries_and_tokens_of_their_own(
     assert one.token != two.token
 
 
-def test_a_finished_batch_frees_its_offsets(batches: Batches, assignment: Assignment, message: MakeMessage) -> None:
+def test_a_finished_batch_frees_its_offsets(
+    batches: Batches, assignment: Assignment, message: MakeMessage
+) -> None:
     batches.take([message(10), message(20, partition=1)])
     (batch,) = batches.seal()
     zero, one = assignment.get(TOPIC, 0), assignment.get(TOPIC, 1)

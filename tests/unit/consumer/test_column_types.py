@@ -37,7 +37,10 @@ PLACE = {
         ({"type": "long", "logicalType": "timestamp-nanos"}, "DateTime64(9, 'UTC')"),
         ({"type": "long", "logicalType": "local-timestamp-micros"}, "DateTime64(6, 'UTC')"),
         (DECIMAL, "Decimal(10, 2)"),
-        ({"type": "fixed", "name": "F", "size": 12, "logicalType": "decimal", "precision": 20}, "Decimal(20, 0)"),
+        (
+            {"type": "fixed", "name": "F", "size": 12, "logicalType": "decimal", "precision": 20},
+            "Decimal(20, 0)",
+        ),
         (COLOUR, "String"),
         (["null", "int"], "Nullable(Int32)"),
         (["int", "null"], "Nullable(Int32)"),
@@ -77,6 +80,8 @@ def test_each_avro_type_has_its_column_type(schema_of: ReadSchema, avro: Any, cl
         ("string", None, None),
     ],
 )
-def test_an_avro_default_becomes_sql(schema_of: ReadSchema, avro: Any, default: Any, expected: str | None) -> None:
+def test_an_avro_default_becomes_sql(
+    schema_of: ReadSchema, avro: Any, default: Any, expected: str | None
+) -> None:
     entry = schema_of({"name": "x", "type": avro, "default": default}).record.fields[0]
     assert default_expression(entry.default, entry.type, column_type(entry.type)) == expected

@@ -34,7 +34,8 @@ def _read(schema: dict[str, Any], pieces: list[Piece]) -> list[dict[str, Any]]:
     record = gate(read_schema(json.dumps(schema))).record
     columns = [entry.name for entry in record.fields]
     parts = container(header(record, columns, _random), pieces)
-    return list(fastavro.reader(io.BytesIO(b"".join(bytes(part) for part in parts))))
+    found: list[Any] = list(fastavro.reader(io.BytesIO(b"".join(bytes(part) for part in parts))))
+    return found
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -48,7 +49,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 @given(records())
-def test_another_reader_finds_each_record_between_our_fields(made: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+def test_another_reader_finds_each_record_between_our_fields(
+    made: tuple[dict[str, Any], list[dict[str, Any]]],
+) -> None:
     schema, written = made
     bodies = [_body(schema, record) for record in written]
     block = Framer(CANARY, FRAME).block(
@@ -91,7 +94,9 @@ def test_blocks_of_several_partitions_share_a_container() -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
     framer = Framer(CANARY, FRAME)
     blocks = [
-        framer.block(Place(1 << 32, 9, partition), [partition], [0], [FRAME + _body(schema, {"x": partition})])
+        framer.block(
+            Place(1 << 32, 9, partition), [partition], [0], [FRAME + _body(schema, {"x": partition})]
+        )
         for partition in (3, 200)
     ]
     found = _read(schema, [Piece(block, 0, 1) for block in blocks])

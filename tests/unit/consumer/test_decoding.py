@@ -50,7 +50,11 @@ def test_what_is_read_is_what_fastavro_reads(made: Made) -> None:
     expected = fastavro.schemaless_reader(io.BytesIO(body), fastavro.parse_schema(raw), None)
     assert isinstance(expected, dict)
     for name, value in expected.items():
-        others = {"type": "record", "name": "R", "fields": [field for field in raw["fields"] if field["name"] == name]}
+        others = {
+            "type": "record",
+            "name": "R",
+            "fields": [field for field in raw["fields"] if field["name"] == name],
+        }
         decoder = RecordDecoder(read_schema(json.dumps(others)), [name])
         assert _text(decoder.decode(_body(others, {name: record[name]}))) == _plain(value)
 
@@ -82,7 +86,9 @@ def test_a_recursive_field_becomes_text_and_its_neighbours_stay() -> None:
         "name": "Node",
         "fields": [{"name": "v", "type": "int"}, {"name": "next", "type": ["null", "Node"]}],
     }
-    raw, schema = _schema({"name": "a", "type": "int"}, {"name": "list", "type": node}, {"name": "b", "type": "string"})
+    raw, schema = _schema(
+        {"name": "a", "type": "int"}, {"name": "list", "type": node}, {"name": "b", "type": "string"}
+    )
     record = {"a": 7, "list": {"v": 1, "next": {"v": 2, "next": None}}, "b": "end"}
     decoded = RecordDecoder(schema, ["list"]).decode(_body(raw, record))
     assert decoded.startswith(zigzag(7))
@@ -103,20 +109,24 @@ def test_a_recursive_field_becomes_text_and_its_neighbours_stay() -> None:
         (["null", "int"], zigzag(9), "union branch 9 of 2"),
         ({"type": "enum", "name": "E", "symbols": ["A"]}, zigzag(-2), "symbol -2 of 1"),
         ({"type": "array", "items": "null"}, zigzag(2**40) + b"\0", "more values"),
-        ({"type": "array", "items": "int"}, zigzag(-(2**63)) + zigzag(1) + b"\2\0", "more values|ends before"),
+        (
+            {"type": "array", "items": "int"},
+            zigzag(-(2**63)) + zigzag(1) + b"\2\0",
+            "more values|ends before",
+        ),
         ({"type": "fixed", "name": "F", "size": 2_000_000_000}, b"abc", "length of 2000000000"),
         ("double", b"abc", "length of 8"),
     ],
 )
 def test_broken_records_are_named_and_cost_nothing(kind: Any, body: bytes, why: str) -> None:
-    _, schema = _schema({"name": "x", "type": kind})
+    _raw, schema = _schema({"name": "x", "type": kind})
     with pytest.raises(UndecodableError, match=why):
         RecordDecoder(schema, ["x"]).decode(body)
 
 
 def test_a_record_nested_without_end_is_an_error_not_a_crash() -> None:
     node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
-    raw, schema = _schema({"name": "x", "type": node})
+    _raw, schema = _schema({"name": "x", "type": node})
     decoder = RecordDecoder(schema, ["x"])
     with pytest.raises(UndecodableError, match="levels"):
         decoder.decode(zigzag(1) * 100_000 + zigzag(0))

@@ -47,7 +47,9 @@ def test_bad_records_stand_alone_and_all_others_are_stored_once(rows: list[int],
     table, total = Table(bad), sum(rows)
     refused = isolate(_pieces(rows), table.insert)
     assert sorted(table.stored) == [offset for offset in range(total) if offset not in bad]
-    assert sorted(_offsets([one.piece for one in refused])) == sorted(offset for offset in bad if offset < total)
+    assert sorted(_offsets([one.piece for one in refused])) == sorted(
+        offset for offset in bad if offset < total
+    )
 
 
 def test_one_bad_record_costs_few_inserts() -> None:

@@ -29,10 +29,16 @@ def test_ordinary_fields_pass_undecoded(schema_of: ReadSchema) -> None:
         ("null", "always null"),
         (NULL_RECORD, "always null"),
         ({"type": "fixed", "name": "F", "size": 2_000_000_000}, "2000000000 bytes"),
-        (["null", {"type": "record", "name": "N", "fields": [{"name": "n", "type": ["null", "N"]}]}], "recursive"),
+        (
+            ["null", {"type": "record", "name": "N", "fields": [{"name": "n", "type": ["null", "N"]}]}],
+            "recursive",
+        ),
         (["string", "bytes"], "cannot tell apart"),
         ({"type": "bytes", "logicalType": "decimal", "precision": 100, "scale": 2}, "100 digits"),
-        ({"type": "fixed", "name": "F", "size": 20, "logicalType": "decimal", "precision": 9}, "9 digits in 20"),
+        (
+            {"type": "fixed", "name": "F", "size": 20, "logicalType": "decimal", "precision": 9},
+            "9 digits in 20",
+        ),
     ],
 )
 def test_what_the_engine_may_not_read_is_carried_as_text(schema_of: ReadSchema, kind: Any, why: str) -> None:
@@ -43,7 +49,7 @@ def test_what_the_engine_may_not_read_is_carried_as_text(schema_of: ReadSchema, 
     assert [entry.type for entry in gated.record.fields] == [Primitive("int"), Primitive("string")]
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED) + ["_source__text"])
+@pytest.mark.parametrize("name", [*sorted(RESERVED), "_source__text"])
 def test_names_that_the_loader_needs_are_refused(schema_of: ReadSchema, name: str) -> None:
     with pytest.raises(SchemaUnusableError, match=name):
         gate(schema_of({"name": name, "type": "int"}))

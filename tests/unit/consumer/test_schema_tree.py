@@ -112,7 +112,8 @@ def test_a_short_schema_cannot_make_a_huge_tree(schema_of: ReadSchema) -> None:
         '{"type": "record", "name": "R", "fields": [{"type": "int"}]}',
         '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "nonsense"}]}',
         '{"type": "record", "name": "R", "fields": [{"name": "a", "type": null}]}',
-        '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}, {"name": "a", "type": "int"}]}',
+        '{"type": "record", "name": "R", "fields": ['
+        '{"name": "a", "type": "int"}, {"name": "a", "type": "int"}]}',
         '{"type": "record", "name": "R", "fields": [{"name": "a", "type": {"type": "enum", "name": "E"}}]}',
         '{"type": "record", "name": "R", "fields": [{"name": "a", "type": {"type": "fixed", "name": "F"}}]}',
     ],
