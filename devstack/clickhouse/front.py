@@ -46,16 +46,22 @@ class Front:
         statement = self._statements.submit(self._engine.run, work)
         statement.add_done_callback(lambda _: self._release(work.query_id))
         answer = asyncio.wrap_future(statement)
-        if gone is None:
-            return await answer
-        watch = asyncio.create_task(self._kill_when(gone, work.query_id))
+        watch = asyncio.create_task(self._kill_when(gone, work.query_id)) if gone else None
         try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            # The process is ending: the client hears so, in place of an answer that means nothing to it.
+            await self._kill(work.query_id)
             return await answer
         finally:
-            watch.cancel()
+            if watch:
+                watch.cancel()
 
     async def _kill_when(self, gone: Callable[[], Awaitable[None]], query_id: str) -> None:
         await gone()
+        await self._kill(query_id)
+
+    async def _kill(self, query_id: str) -> None:
         await asyncio.wrap_future(self._kills.submit(self._engine.kill, query_id))
 
     def _claim(self, query_id: str) -> None:
