@@ -140,8 +140,6 @@ def _field(name: str, info: FieldInfo, place: Place) -> Field:
 
 def _computed(name: str, info: ComputedFieldInfo, place: Place) -> Field:
     here = place.inside(f".{name}")
-    if info.return_type is PydanticUndefined:
-        raise here.refuse("is a computed field without a return type", "Annotate what the property returns")
     # An alias of priority 1 comes from an alias generator: how others spell all names.
     wire = info.alias if info.alias and info.alias_priority == 2 else name
     return Field(name, wire, here.shape(info.return_type), doc=info.description or "", computed=True)

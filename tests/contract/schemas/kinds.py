@@ -78,18 +78,30 @@ def _encoded_long(value: int) -> bytes:
     return encoded + bytes((zigzag,))
 
 
+def _day(year: int, month: int, day: int) -> datetime:
+    return datetime.combine(date(year, month, day), time())
+
+
+def _by_bytes(texts: set[str]) -> list[str]:
+    return sorted(texts, key=lambda text: _encoded_long(len(_utf8(text))) + _utf8(text))
+
+
+def _points(value: dict[str, list[Point | None]]) -> dict[str, list[dict[str, Any] | None]]:
+    return {key: [dict(point) if point else None for point in points] for key, points in value.items()}
+
+
 LONGS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from(
     (0, -1, 63, 64, -64, -65, 8191, 8192, -1024, -1025, 2**49, 2**56)
 )
 TEXTS = st.text() | st.sampled_from(("", "\0", "é:\\", "𝄞" * 20, "x" * 9000))
 OFFSETS = st.builds(timezone, st.integers(-1439, 1439).map(lambda minutes: timedelta(minutes=minutes)))
 # A day's margin keeps the moment within year 1 and 9999 in every zone.
-NAIVE = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)) | st.datetimes(
-    datetime(1960, 1, 1), datetime(1990, 1, 1)
-)
+NAIVE = st.datetimes(_day(1, 1, 2), _day(9999, 12, 30)) | st.datetimes(_day(1960, 1, 1), _day(1990, 1, 1))
 AWARE = st.builds(lambda moment, zone: moment.replace(tzinfo=zone), NAIVE, OFFSETS | st.just(UTC))
 AMOUNTS = st.decimals(Decimal("-9999999.99"), Decimal("9999999.99"), places=2, allow_nan=False)
 POINTS = st.builds(Point, x=st.floats(), y=st.floats(allow_nan=False), label=st.none() | TEXTS)
+NESTED = st.dictionaries(TEXTS, st.lists(st.none() | POINTS, max_size=3), max_size=3)
+WIDE = POINTS | st.sampled_from(Colour) | st.lists(LONGS) | st.floats() | st.none()
 JSONS = st.recursive(
     st.none() | st.booleans() | LONGS | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -128,19 +140,19 @@ SCALARS: dict[str, Kind] = {
 COMPOSED: dict[str, Kind] = {
     "list": Kind(list[int], st.lists(LONGS)),
     "texts": Kind(tuple[str, ...], st.lists(TEXTS).map(tuple), list),
-    "set": Kind(set[str], st.sets(st.text(max_size=20)), lambda v: sorted(v, key=lambda t: _encoded_long(len(_utf8(t))) + _utf8(t))),
+    "set": Kind(set[str], st.sets(st.text(max_size=20)), _by_bytes),
     "numbers": Kind(frozenset[int], st.frozensets(LONGS), lambda v: sorted(v, key=_encoded_long)),
     "map": Kind(dict[str, float | None], st.dictionaries(TEXTS, st.none() | st.floats())),
     "point": Kind(Point, POINTS, lambda v: dict(v)),
     "points": Kind(list[Point], st.lists(POINTS, max_size=4), lambda v: [dict(p) for p in v]),
-    "nested": Kind(dict[str, list[Point | None]], st.dictionaries(TEXTS, st.lists(st.none() | POINTS, max_size=3), max_size=3),
-                   lambda v: {k: [p and dict(p) for p in ps] for k, ps in v.items()}),
+    "nested": Kind(dict[str, list[Point | None]], NESTED, _points),
     "union": Kind(int | str | bool, LONGS | TEXTS | st.booleans()),
-    "wide_union": Kind(Point | Colour | list[int] | float | None, POINTS | st.sampled_from(Colour) | st.lists(LONGS) | st.floats() | st.none(),
-                       lambda v: dict(v) if isinstance(v, Point) else v),
+    "wide_union": Kind(
+        Point | Colour | list[int] | float | None, WIDE, lambda v: dict(v) if isinstance(v, Point) else v
+    ),
     "root": Kind(Tags, st.lists(TEXTS).map(Tags), lambda v: v.root),
     "free": Kind(dict[str, Any], st.dictionaries(st.text(), JSONS, max_size=3), SCALARS["json"].read),
-}  # fmt: skip
+}
 
 KINDS = SCALARS | COMPOSED
 

@@ -1,9 +1,10 @@
-"""Any model made of supported fields: its schema parses, its bytes are fastavro's, readers find what was put in."""
+"""Any model of supported fields: its schema parses, its bytes are fastavro's, readers find what went in."""
 
 import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import avro.schema
 import fastavro
@@ -22,13 +23,13 @@ from schemas.names import Names
 from schemas.wire import frame, split_frame
 from tests.contract.schemas.kinds import KINDS, SCALARS, Kind, model, random_kinds, values
 
-# The official package reads the newer logical types as plain longs, and says so.
+# The official package reads what it does not know as the plain type, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.IgnoredLogicalType")
 
 READ_AT = datetime(2026, 11, 22, 16, 37, 5, 123456, tzinfo=UTC)
 RUN = "run-1"
 RELAXED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -86,7 +87,7 @@ def test_random_models_round_trip(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 @given(data=st.data())
-@settings(RELAXED, max_examples=25)
+@settings(RELAXED, max_examples=15)
 def test_each_kind_round_trips(name: str, data: st.DataObject) -> None:
     kinds = {"value": KINDS[name]}
     _check(kinds, data.draw(st.lists(values(kinds), min_size=1, max_size=5)))
@@ -123,10 +124,10 @@ def test_the_official_package_reads_what_the_encoder_wrote(data: st.DataObject) 
     assert isinstance(found, dict)
     assert (found["_source"], found["_extracted_at"], found["_run_id"]) == ("random", READ_AT, RUN)
     for name, kind in kinds.items():
-        assert _same(found[name], _plain_long(kind.read(row[name]))), name
+        assert _same(found[name], _as_official(kind.read(row[name]))), name
 
 
-def _plain_long(value: Any) -> Any:
+def _as_official(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
         return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
-    return value
+    return str(value) if isinstance(value, UUID) else value
