@@ -6,7 +6,6 @@ its aim.
 
 import io
 import json
-import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -39,7 +38,6 @@ LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DOUBLE = struct.Struct("<d")
 
 
 def to_datum(shape: Shape, value: Any, path: str, namespace: str = "") -> Any:
@@ -150,7 +148,7 @@ def _time(value: time) -> int:
 _SCALARS: dict[ScalarKind, Callable[[Any], Any]] = {
     "boolean": bool,
     "long": _long,
-    "double": lambda value: _DOUBLE.unpack(_DOUBLE.pack(value))[0],
+    "double": float,
     "string": _text,
     "bytes": bytes,
     "instant": _instant,
@@ -204,7 +202,7 @@ _KEY = Scalar("string", (str,))
 
 def _map(shape: Map, value: Any, path: str, namespace: str) -> dict[str, Any]:
     items = _leaf(lambda v: v.items(), shape, value, path)
-    texts = {_leaf(_text, _KEY, key, path): item for key, item in items}
+    texts = {_leaf(_text, _KEY, key, f"{path}[{key!r}]"): item for key, item in items}
     return {key: to_datum(shape.values, texts[key], f"{path}[{key!r}]", namespace) for key in sorted(texts)}
 
 

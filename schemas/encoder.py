@@ -69,6 +69,9 @@ class RecordEncoder:
             record_id(self._contract, record)
         except UnfitValueError as exc:
             return exc.path, exc.why
+        except Exception as exc:
+            # A property or an operator of the author's may raise anything.
+            return path, f"cannot be written: {exc!r}"
         return path, f"cannot be written: {error!r}"
 
 
