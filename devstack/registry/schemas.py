@@ -1,6 +1,7 @@
 """What a schema is: its type, its text, what it refers to, and when two of them are the same."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from devstack.registry.errors import ApiError, invalid_schema
 
 AVRO = "AVRO"
 TYPES = ("JSON", "PROTOBUF", AVRO)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,27 @@ def avro_schema(schema: Schema, resolve: Resolve) -> Any:
     # The package lets errors of its inner workings through for input it did not think of.
     except Exception as exc:
         raise invalid_schema(f"{type(exc).__name__}: {exc}") from exc
+    _check_field_names(parsed)
     return parsed
+
+
+def _check_field_names(schema: Any) -> None:
+    """Raise for a field name that Avro does not allow: the package lets any pass, others would not."""
+    seen: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        for record_field in getattr(current, "fields", ()):
+            if not _NAME.fullmatch(record_field.name):
+                raise invalid_schema(
+                    f"field name {record_field.name!r} is not letters, digits and underscores"
+                )
+            waiting.append(record_field.type)
+        waiting += getattr(current, "schemas", ())
+        waiting += [getattr(current, part) for part in ("items", "values") if hasattr(current, part)]
 
 
 def _with_referenced(schema: Schema, resolve: Resolve) -> Sequence[str]:
