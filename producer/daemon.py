@@ -146,7 +146,12 @@ def _schedule(
     scheduler: Scheduler, connectors: ConnectorRegistry, settings: Settings, positions: Mapping[str, Position]
 ) -> None:
     unconfigured = connectors.unconfigured(settings.sources)
+    for unknown in set(settings.connectors.skip) - connectors.sources.keys():
+        _log.warning("skipped_source_unknown", source=unknown, setting="INGEST_CONNECTORS__SKIP")
     for name, plugin in connectors.sources.items():
+        if name in settings.connectors.skip:
+            _log.info("source_skipped", source=name, setting="INGEST_CONNECTORS__SKIP")
+            continue
         if name in unconfigured:
             _log.warning("source_not_configured", source=name, needs=str(unconfigured[name]))
             scheduler.refuse(name, str(unconfigured[name]))

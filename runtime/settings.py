@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -109,11 +110,15 @@ class ConnectorsSettings(Part):
     """Where connectors are found."""
 
     paths: tuple[Path, ...] = Field((), description=f"Folders with connectors, separated by `{os.pathsep}`")
+    skip: tuple[str, ...] = Field((), description="Sources that the producer does not run, separated by `,`")
 
-    @field_validator("paths", mode="before")
+    @field_validator("paths", "skip", mode="before")
     @classmethod
-    def _split(cls, paths: Any) -> Any:
-        return tuple(part for part in paths.split(os.pathsep) if part) if isinstance(paths, str) else paths
+    def _split(cls, given: Any, info: ValidationInfo) -> Any:
+        separator = os.pathsep if info.field_name == "paths" else ","
+        if not isinstance(given, str):
+            return given
+        return tuple(part.strip() for part in given.split(separator) if part.strip())
 
 
 class ProducerSettings(Part):

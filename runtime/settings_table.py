@@ -114,7 +114,7 @@ def type_name(annotation: Any) -> str:
         return " or ".join(f"`{choice}`" for choice in inner)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(type_name(kind) for kind in inner if kind is not type(None))
-    return {dict: "table", tuple: "list of paths"}[origin]
+    return "table" if origin is dict else f"list of {type_name(inner[0])}s"
 
 
 def _default(field: FieldInfo) -> str:

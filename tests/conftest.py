@@ -71,21 +71,26 @@ def _full_broker(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def settings(stack: Servers) -> Iterator[Settings]:
-    """Settings for the servers, with a topic prefix, a group and a database of the test's own."""
+def environment(stack: Servers) -> Iterator[dict[str, str]]:
+    """INGEST_* variables for the servers, with a topic prefix, a group and a database of the test's own."""
     word = f"t{secrets.token_hex(4)}"
-    environment = stack.environment()
     server, _, _ = stack.addresses.clickhouse_url.rpartition("/")
     client = clickhouse_connect.get_client(dsn=stack.addresses.clickhouse_url)
     client.command(f"CREATE DATABASE `{word}`")
-    overrides = {
-        "topic_prefix": word,
-        "clickhouse": {"url": f"{server}/{word}"},
-        "consumer": {"group": f"{word}-loader"},
-        "http": {"port": 0},
+    own = {
+        "INGEST_TOPIC_PREFIX": word,
+        "INGEST_CLICKHOUSE__URL": f"{server}/{word}",
+        "INGEST_CONSUMER__GROUP": f"{word}-loader",
+        "INGEST_HTTP__PORT": "0",
     }
     try:
-        yield load_settings(overrides, env=environment)
+        yield {**stack.environment(), **own}
     finally:
         client.command(f"DROP DATABASE IF EXISTS `{word}`")
         client.close()
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """The same as settings."""
+    return load_settings(env=environment)
