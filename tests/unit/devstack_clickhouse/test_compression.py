@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import lz4.block  # type: ignore[import-untyped]
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.block
+import lz4.frame
 import pytest
 from clickhouse_connect.driver.compression import get_compressor
 from hypothesis import given
