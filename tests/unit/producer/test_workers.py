@@ -12,7 +12,7 @@ import pytest
 from connectors.schedule import every
 from producer.engine import Requeued
 from producer.errors import BrokerAwayError
-from producer.limiter import utc_now
+from producer.limiter import RateLimiter, utc_now
 from producer.run import RunReport
 from producer.scheduler import Scheduler, State
 from producer.workers import Workers
@@ -141,6 +141,34 @@ def test_a_job_put_back_runs_again() -> None:
         scheduler.put(JobPayload(source="weather", job_id="j1"))
         eventually(lambda: len(tries) == 3)
     assert {job.job_id for job in engine.jobs} == {"j1"}
+
+
+def test_limited_jobs_wait_for_their_time_and_all_run_in_the_end() -> None:
+    """Three minutes of "2/minute", hurried."""
+    limiter = RateLimiter({"weather": "2/minute"}, now=hurried, monotonic=lambda: 100 * time.monotonic())
+    ran: list[tuple[str, datetime]] = []
+    named: dict[str, datetime] = {}
+
+    class Limited(ScriptedEngine):
+        def run(self, job: JobPayload) -> RunReport | Requeued:
+            not_before = limiter.check_limit(job.source)
+            if not_before is not None:
+                named[job.job_id] = not_before
+                return Requeued(not_before, "rate limit of weather")
+            ran.append((job.job_id, hurried()))
+            return super().run(job)
+
+    scheduler = Scheduler(now=hurried)
+    with serving(Limited({}), scheduler, workers=2, now=hurried):
+        for number in range(6):
+            scheduler.put(JobPayload(source="weather", job_id=str(number)))
+        eventually(lambda: len(ran) == 6)
+    assert {job_id for job_id, _ in ran} == {str(number) for number in range(6)}
+    assert all(at >= named[job_id] for job_id, at in ran if job_id in named)
+    times = [at for _, at in ran]
+    assert all(
+        later - earlier >= timedelta(seconds=59) for earlier, later in zip(times, times[2:], strict=False)
+    )
 
 
 def test_liveness_is_the_loop_s_beat(clock: SettableClock) -> None:

@@ -1,0 +1,224 @@
+"""What the producer's integration tests share: connectors, parts, topics read to their end, a daemon."""
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import httpx
+from confluent_kafka import Message, Producer
+from pydantic import AwareDatetime, BaseModel
+
+from connectors.base import BaseConnector
+from connectors.registry import ConnectorRegistry, Plugin
+from devstack.processes import ChildProcess
+from producer.assembly import Parts, assembled
+from producer.cursors import Position
+from producer.topics import Topics
+from runtime.kafka import client_properties
+from runtime.settings import Settings
+from runtime.topic_reader import read_to_end
+from schemas.names import Names
+from schemas.registry import SchemaRegistry
+from schemas.wire import split_frame
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Reading(BaseModel):
+    """The record of the test sources."""
+
+    id: int
+    at: AwareDatetime
+    text: str = ""
+
+
+class Readings(BaseConnector):
+    """Yields what `items` says; a class attribute, as an instance lives for one run."""
+
+    name = "readings"
+    Record = Reading
+    key = "id"
+    event_time = "at"
+    cursor = "at"
+    items: Callable[[Any], Iterator[Any]] = staticmethod(lambda since: iter(()))
+
+    def extract(self, since: Any = None) -> Iterator[Any]:
+        yield from type(self).items(since)
+
+
+class OrderedReadings(Readings):
+    """The same in cursor order."""
+
+    ordered = True
+
+
+def reading(number: int, **other: Any) -> dict[str, Any]:
+    """Item `number`, `number` seconds after noon."""
+    return {"id": number, "at": NOON + timedelta(seconds=number), **other}
+
+
+def yielding(
+    items: Callable[[Any], Iterator[Any]], *, ordered: bool = False, **declared: Any
+) -> type[BaseConnector]:
+    """A connector class that yields `items(since)`."""
+    base = OrderedReadings if ordered else Readings
+    return type("TestReadings", (base,), {"items": staticmethod(items), **declared})
+
+
+@contextmanager
+def parts_for(settings: Settings, *classes: type[BaseConnector]) -> Iterator[Parts]:
+    """The producer's parts for these connectors, with the cursors topic there."""
+    plugins = [Plugin(str(cls.name), cls, "test") for cls in classes]
+    with assembled(settings, ConnectorRegistry(plugins)) as parts:
+        parts.topics.ensure_cursors(Names(settings.topic_prefix).cursors)
+        yield parts
+
+
+def messages(settings: Settings, topic: str) -> list[Message]:
+    """All records of a topic."""
+    reader = {**client_properties(settings.kafka), "fetch.wait.max.ms": 10}
+    return list(read_to_end(reader, topic, timeout=30))
+
+
+def ids(settings: Settings, source: str = "readings") -> list[int]:
+    """The keys of a source's records, sorted; duplicates stay."""
+    topic = Names(settings.topic_prefix).topic(source)
+    return sorted(int((message.key() or b"-1").decode()) for message in messages(settings, topic))
+
+
+def records(settings: Settings, source: str = "readings") -> list[dict[str, Any]]:
+    """A source's records, decoded by fastavro with the schema that the registry has for each."""
+    found = []
+    with SchemaRegistry(settings.registry.url) as registry:
+        for message in messages(settings, Names(settings.topic_prefix).topic(source)):
+            schema_id, body = split_frame(message.value() or b"")
+            schema = fastavro.parse_schema(json.loads(registry.schema(schema_id).text))
+            found.append(fastavro.schemaless_reader(io.BytesIO(body), schema, None))
+    return found  # type: ignore[return-value]
+
+
+def dead_letters(settings: Settings, source: str = "readings") -> list[tuple[Any, dict[str, str]]]:
+    """Raw items and headers of a source's dead letters."""
+    names = Names(settings.topic_prefix)
+    return [
+        (
+            json.loads(message.value() or b"null"),
+            _texts(message.headers()),
+        )
+        for message in messages(settings, names.dead_letter_topic(names.topic(source)))
+    ]
+
+
+def _texts(headers: Any) -> dict[str, str]:
+    return {name: value.decode() for name, value in headers or []}
+
+
+def rest_builtin_sources(settings: Settings) -> None:
+    """Make the built-in sources believe they have just run: a daemon of a test shall run the test's own."""
+    now, names = datetime.now(UTC), Names(settings.topic_prefix)
+    Topics(client_properties(settings.kafka), settings.producer).ensure_cursors(names.cursors)
+    producer = Producer(client_properties(settings.kafka, partitioner="murmur2_random"))
+    for source in ConnectorRegistry.discover(entry_points=False).sources:
+        key, value = Position(source, None, "test", now, now).message()
+        producer.produce(names.cursors, value, key)
+    assert producer.flush(30) == 0
+
+
+def until(true: Callable[[], bool], *, seconds: float = 60.0, what: str = "it") -> None:
+    """Return when `true()` holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+
+
+class ProducerProcess:
+    """`python -m producer` as a child process, with a folder of connectors of its own."""
+
+    def __init__(self, settings: Settings, folder: Path, port: int, environment: Mapping[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / "producer.log"
+        variables = {
+            "INGEST_TOPIC_PREFIX": settings.topic_prefix,
+            "INGEST_CONNECTORS__PATHS": str(folder),
+            "INGEST_HTTP__PORT": str(port),
+            "INGEST_LOG__FORMAT": "json",
+        }
+        self.process = ChildProcess(
+            "producer",
+            [sys.executable, "-m", "producer"],
+            log=self.log,
+            env={**os.environ, **environment, **variables},
+        )
+
+    def start(self) -> None:
+        self.process.start()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log so far, of all lives of the process."""
+        text = self.log.read_text() if self.log.exists() else ""
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def events(self, event: str, **facts: Any) -> list[dict[str, Any]]:
+        """Log lines of an event with these facts."""
+        return [
+            line
+            for line in self.lines()
+            if line.get("event") == event and all(line.get(name) == value for name, value in facts.items())
+        ]
+
+    def metric(self, sample: str) -> float | None:
+        """The value of a sample such as `ingest_source_state{…}`; None if the daemon does not show it."""
+        try:
+            text = httpx.get(f"{self.url}/metrics", timeout=5).text
+        except httpx.HTTPError:
+            return None
+        found = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == sample]
+        return float(found[0]) if found else None
+
+    def status(self, path: str) -> int | None:
+        """The HTTP status of a probe, None if nobody answers."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=5).status_code
+        except httpx.HTTPError:
+            return None
+
+
+def write_connector(folder: Path, name: str, body: str, *, declared: Sequence[str] = ()) -> None:
+    """A connector file: `body` is the body of `extract(self, since)`, `declared` are class attributes."""
+    attributes = "\n".join(f"    {line}" for line in declared)
+    indented = "\n".join(f"        {line}" for line in body.strip().splitlines())
+    (folder / f"{name}.py").write_text(
+        f'''"""A source of the test suite."""
+import os, sys, time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from pydantic import AwareDatetime, BaseModel
+from connectors import BaseConnector
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HERE = Path(__file__).parent
+
+class Source(BaseConnector):
+    name = "{name}"
+    schedule = "every 1h"
+    key = "id"
+{attributes}
+
+    class Record(BaseModel):
+        id: int
+        at: AwareDatetime
+        text: str = ""
+
+    def extract(self, since=None):
+{indented}
+'''
+    )

@@ -1,0 +1,351 @@
+"""IngestionEngine against broker and registry: what is published, rejected and stored for what a connector
+does.
+"""
+
+import itertools
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, create_model
+
+from connectors.base import BaseConnector
+from connectors.errors import ConnectorSettingsError, SinceError, UnknownSourceError, UpstreamError
+from producer.engine import IngestionEngine, Requeued
+from producer.errors import PublishAbandonedError, SourceError
+from producer.run import RunReport
+from runtime.settings import Settings, load_settings
+from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError
+from schemas.names import Names
+from schemas.records import JobPayload
+from tests.integration.producer.support import (
+    NOON,
+    Reading,
+    dead_letters,
+    ids,
+    messages,
+    parts_for,
+    reading,
+    records,
+    until,
+    yielding,
+)
+
+JOB = JobPayload(source="readings")
+
+
+def run(settings: Settings, connector: type[BaseConnector], job: JobPayload = JOB) -> RunReport:
+    with parts_for(settings, connector) as parts:
+        outcome = parts.engine.run(job)
+    assert isinstance(outcome, RunReport)
+    return outcome
+
+
+def stored(settings: Settings, source: str = "readings") -> Any:
+    with parts_for(settings) as parts:
+        position = parts.cursors.load(source)
+    return None if position is None else position.cursor
+
+
+def test_a_run_publishes_every_record_and_then_its_cursor(settings: Settings) -> None:
+    report = run(settings, yielding(lambda since: (reading(number) for number in range(12_345))))
+    assert (report.extracted, report.published, report.rejected) == (12_345, 12_345, 0)
+    assert report.completed
+    assert report.cursor == "2026-01-01T15:25:44Z"
+    assert ids(settings) == list(range(12_345))
+    assert stored(settings) == report.cursor
+
+
+def test_the_record_on_the_wire_has_its_envelope(settings: Settings) -> None:
+    before = datetime.now(UTC)
+    report = run(settings, yielding(lambda since: iter([reading(7, text="é")])))
+    [record] = records(settings)
+    assert before <= record.pop("_extracted_at") <= datetime.now(UTC)
+    assert record == {
+        "_id": "7",
+        "_source": "readings",
+        "_event_time": NOON + timedelta(seconds=7),
+        "_run_id": report.run_id,
+        "id": 7,
+        "at": NOON + timedelta(seconds=7),
+        "text": "é",
+    }
+    [message] = messages(settings, Names(settings.topic_prefix).topic("readings"))
+    assert message.key() == b"7"
+    assert not message.headers()
+
+
+def test_the_next_run_gets_the_cursor_typed(settings: Settings) -> None:
+    seen: list[Any] = []
+
+    def items(since: Any) -> Iterator[Any]:
+        seen.append(since)
+        yield reading(60)
+
+    connector = yielding(items)
+    run(settings, connector)
+    run(settings, connector)
+    run(settings, connector, JobPayload(source="readings", since="2025-01-01T00:00:00+02:00"))
+    assert seen == [None, NOON + timedelta(seconds=60), datetime(2024, 12, 31, 22, tzinfo=UTC)]
+    with pytest.raises(SinceError, match="no value of readings's cursor field"):
+        run(settings, connector, JobPayload(source="readings", since="yesterday"))
+
+
+def test_an_older_since_does_not_move_the_cursor_back(settings: Settings) -> None:
+    run(settings, yielding(lambda since: iter([reading(100)])))
+    old = JobPayload(source="readings", since="2025-01-01T00:00:00Z")
+    report = run(settings, yielding(lambda since: iter([reading(1)])), old)
+    assert report.cursor == stored(settings) == "2026-01-01T12:01:40Z"
+
+
+def test_records_that_fail_go_to_the_dead_letters_with_their_reasons_and_the_run_goes_on(
+    settings: Settings,
+) -> None:
+    broken: list[Any] = [
+        {"id": "seven", "at": NOON},
+        {"at": NOON},
+        "no record at all",
+        None,
+        reading(0, id=2**70),
+        reading(3, text="x" * 2_000_000),
+    ]
+    good = [reading(number) for number in range(20)]
+    items = [item for pair in itertools.zip_longest(good, broken) for item in pair if item is not None]
+    items.insert(5, None)
+    report = run(settings, yielding(lambda since: iter(items)))
+    assert (report.extracted, report.published, report.rejected) == (26, 20, 6)
+    assert report.completed
+    assert ids(settings) == list(range(20))
+    letters = dead_letters(settings)
+    assert len(letters) == 6
+    reasons = {
+        (headers["reason"], headers["error"], headers["message"].partition(":")[0]) for _, headers in letters
+    }
+    assert reasons == {
+        ("validation", "ValidationError", "id"),
+        ("validation", "ValidationError", "record"),
+        ("encoding", "UnencodableRecordError", next(m for r, _, m in reasons if r == "encoding")),
+        ("oversized", "MessageSizeTooLarge", next(m for r, _, m in reasons if r == "oversized")),
+    }
+    for _, headers in letters:
+        assert headers["stage"] == "producer"
+        assert headers["source"] == "readings"
+        assert headers["run_id"] == report.run_id
+    raw = [
+        item for item, headers in letters if headers["message"].startswith("id: Input should be a valid int")
+    ]
+    assert raw == [{"id": "seven", "at": "2026-01-01T12:00:00Z"}]
+    assert any("Reading.id" in headers["message"] for _, headers in letters)
+    assert any(isinstance(item, dict) and item.get("truncated") for item, _ in letters)
+
+
+def test_a_slice_with_many_unencodable_records_loses_none_of_its_others(settings: Settings) -> None:
+    items = [reading(number, id=2**70 + number if number % 3 else number) for number in range(3000)]
+    report = run(settings, yielding(lambda since: iter(items)))
+    assert (report.published, report.rejected) == (1000, 2000)
+    assert ids(settings) == list(range(0, 3000, 3))
+    # The highest published one, not the highest extracted one.
+    assert report.cursor == "2026-01-01T12:49:57Z"
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_connector_that_fails_keeps_what_came_before_and_moves_its_cursor_only_if_ordered(
+    settings: Settings, ordered: bool
+) -> None:
+    def items(since: Any) -> Iterator[Any]:
+        yield from (reading(number) for number in range(7000))
+        raise UpstreamError("the API answered HTML", retry_after=30.0)
+
+    with pytest.raises(SourceError, match="the API answered HTML") as caught:
+        run(settings, yielding(items, ordered=ordered))
+    assert caught.value.retry_after == 30.0
+    assert ids(settings) == list(range(7000))
+    assert stored(settings) == ("2026-01-01T13:56:39Z" if ordered else None)
+
+
+def test_a_connector_that_calls_sys_exit_fails_like_any_other(settings: Settings) -> None:
+    def items(since: Any) -> Iterator[Any]:
+        yield reading(1)
+        sys.exit(0)
+
+    with pytest.raises(SourceError, match="SystemExit"):
+        run(settings, yielding(items))
+    assert ids(settings) == [1]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_stop_ends_a_run_at_the_next_item_with_everything_acknowledged(
+    settings: Settings, ordered: bool
+) -> None:
+    begun = threading.Event()
+
+    def items(since: Any) -> Iterator[Any]:
+        for number in itertools.count():
+            yield reading(number)
+            if number == 20_000:
+                begun.set()
+
+    reports: list[Any] = []
+    with parts_for(settings, yielding(items, ordered=ordered)) as parts:
+        thread = threading.Thread(target=lambda: reports.append(parts.engine.run(JOB)))
+        thread.start()
+        assert begun.wait(60)
+        parts.engine.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+    [report] = reports
+    assert not report.completed
+    assert report.published >= 20_000
+    found = ids(settings)
+    assert found == list(range(report.published))
+    last = (NOON + timedelta(seconds=found[-1])).isoformat().replace("+00:00", "Z")
+    assert stored(settings) == (last if ordered else None)
+
+
+def test_a_source_without_cursor_is_remembered_as_completed(settings: Settings) -> None:
+    started = datetime.now(UTC)
+    run(settings, yielding(lambda since: iter([reading(1)]), cursor=None))
+    with parts_for(settings) as parts:
+        position = parts.cursors.load("readings")
+    assert position is not None
+    assert position.cursor is None
+    assert position.completed is not None
+    assert started <= position.completed <= position.at
+
+
+def test_a_limited_job_does_not_run_and_names_its_time(settings: Settings) -> None:
+    calls: list[Any] = []
+
+    def items(since: Any) -> Iterator[Any]:
+        calls.append(since)
+        yield from ()
+
+    connector = yielding(items, rate_limit=("2/minute", "100/hour"))
+    with parts_for(settings, connector) as parts:
+        assert isinstance(parts.engine.run(JOB), RunReport)
+        assert isinstance(parts.engine.run(JOB), RunReport)
+        outcome = parts.engine.run(JOB)
+    assert isinstance(outcome, Requeued)
+    assert timedelta(seconds=50) < outcome.not_before - datetime.now(UTC) <= timedelta(seconds=60)
+    assert len(calls) == 2
+
+
+def test_an_own_transform_is_used(settings: Settings) -> None:
+    def transform(self: BaseConnector, item: Any) -> BaseModel:
+        return self.Record.model_validate(reading(item["n"] + 1))
+
+    run(settings, yielding(lambda since: iter([{"n": 1}, {"m": 2}, {"n": 3}]), transform=transform))
+    assert ids(settings) == [2, 4]
+    [(item, headers)] = dead_letters(settings)
+    assert item == {"m": 2}
+    assert (headers["reason"], headers["error"]) == ("transform", "KeyError")
+
+
+def test_an_incompatible_schema_stops_the_source_before_its_first_record(settings: Settings) -> None:
+    class Changed(BaseModel):
+        id: int
+        at: str
+
+    run(settings, yielding(lambda since: iter([reading(1)])))
+    changed = yielding(
+        lambda since: iter([{"id": 2, "at": "x"}]), Record=Changed, event_time=None, cursor=None
+    )
+    with pytest.raises(IncompatibleSchemaError, match="at"):
+        run(settings, changed)
+    assert ids(settings) == [1]
+
+
+def test_an_added_optional_field_is_a_new_version_of_the_same_topic(settings: Settings) -> None:
+    run(settings, yielding(lambda since: iter([reading(1)])))
+    wider = create_model("Reading", __base__=Reading, unit=(str | None, None))
+    run(settings, yielding(lambda since: iter([reading(2, unit="mm")]), Record=wider))
+    found = {record["id"]: record.get("unit", "absent") for record in records(settings)}
+    assert found == {1: "absent", 2: "mm"}
+
+
+def test_later_runs_do_not_need_the_registry(settings: Settings) -> None:
+    connector = yielding(lambda since: iter([reading(1)]))
+    with parts_for(settings, connector) as parts:
+        parts.engine.run(JOB)
+        parts.schemas.__exit__(None, None, None)
+        parts.engine.run(JOB)
+    assert ids(settings) == [1, 1]
+
+
+def test_what_is_absent_or_wrong_is_said_by_name(settings: Settings) -> None:
+    class Strict(BaseModel):
+        api_key: str
+
+    with parts_for(settings, yielding(lambda since: iter([]), Settings=Strict)) as parts:
+        with pytest.raises(ConnectorSettingsError, match="INGEST_SOURCES__READINGS__API_KEY"):
+            parts.engine.run(JOB)
+        with pytest.raises(UnknownSourceError, match=r"did you mean 'readings'"):
+            parts.engine.run(JobPayload(source="reading"))
+    nowhere = load_settings(
+        {
+            "kafka": {"bootstrap_servers": settings.kafka.bootstrap_servers},
+            "registry": {"url": "http://127.0.0.1:1"},
+            "topic_prefix": settings.topic_prefix,
+        },
+        env={},
+    )
+    with pytest.raises(RegistryUnavailableError, match=r"127\.0\.0\.1:1"):
+        run(nowhere, yielding(lambda since: iter([])))
+
+
+def test_a_slow_source_s_records_are_published_before_its_slice_is_full(settings: Settings) -> None:
+    gate = threading.Event()
+
+    def items(since: Any) -> Iterator[Any]:
+        yield reading(1)
+        gate.wait(60)
+
+    with parts_for(settings, yielding(items)) as parts:
+        thread = threading.Thread(target=parts.engine.run, args=(JOB,))
+        thread.start()
+        topic = Names(settings.topic_prefix).topic("readings")
+        until(lambda: len(messages(settings, topic)) == 1, what="the first record's publication")
+        assert thread.is_alive()
+        gate.set()
+        thread.join(60)
+
+
+def run_in_vain(engine: IngestionEngine) -> None:
+    with pytest.raises(PublishAbandonedError):
+        engine.run(JOB)
+
+
+def test_the_generator_is_held_back_by_what_is_in_flight(settings: Settings) -> None:
+    """While acknowledgements are withheld it stands still after a bounded number of items."""
+    counter = itertools.count()
+    narrow = load_settings(
+        {
+            "kafka": {
+                "bootstrap_servers": settings.kafka.bootstrap_servers,
+                "properties": {"linger.ms": 60_000},
+            },
+            "registry": {"url": settings.registry.url},
+            "topic_prefix": settings.topic_prefix,
+            "producer": {"in_flight_records": 2000, "slice_records": 500},
+        },
+        env={},
+    )
+    connector = yielding(lambda since: (reading(number) for number in counter))
+    with parts_for(narrow, connector) as parts:
+        thread = threading.Thread(target=run_in_vain, args=(parts.engine,), daemon=True)
+        thread.start()
+        seen: list[int] = []
+
+        def stands_still() -> bool:
+            seen.append(int(repr(counter)[6:-1]))
+            return len(seen) > 40 and len(set(seen[-40:])) == 1
+
+        until(stands_still, what="the generator's standstill")
+        assert seen[-1] <= 2000 + 4 * 500
+        parts.engine.stop()
+        parts.abandon.set()
+        thread.join(60)
+        assert not thread.is_alive()
