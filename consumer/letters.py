@@ -79,7 +79,7 @@ def letter(assigned: Assigned, doubt: Doubt, original: Message | None) -> Letter
         offset=row.offset,
         log_time=row.time,
         leader_epoch=row.place.version & _LEADER_EPOCH,
-        key=original.key() if original else None,
+        key=original.key() if original is not None else None,
         value=row.value,
         headers=_headers(original),
         reason=doubt.reason,
@@ -113,7 +113,8 @@ def unframed(assigned: Assigned, message: Message) -> Letter:
 
 
 def _headers(message: Message | None) -> list[tuple[str, str | bytes | None]]:
-    headers = message.headers() if message else None
+    # A message without a value has length 0 and would be false.
+    headers = message.headers() if message is not None else None
     if headers is None:
         return []
     return list(headers.items()) if isinstance(headers, dict) else list(headers)

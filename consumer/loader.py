@@ -75,16 +75,23 @@ class Loader:
             self._measure_lag()
 
     def release(self, partitions: list[Assigned], deadline: Deadline) -> None:
-        """Finish what is unfinished of these within the deadline, or give it up; commit what is safe."""
+        """Finish what is unfinished of these within the deadline, or give it up; commit what is safe.
+
+        Topics that wait for a server or a person are given up at once: others wait for us.
+        """
         for batch in self._batches.seal(partitions):
             self._workers.submit(batch)
-        while any(assigned.unfinished for assigned in partitions) and not deadline.expired:
+        while self._getting_on(partitions) and not deadline.expired:
             for batch in self._workers.finished(min(0.1, deadline.remaining())):
                 batch.finish()
         abandoned = [assigned.key for assigned in partitions if assigned.unfinished]
         if abandoned:
             _log.warning("batches_given_up", partitions=abandoned, then="whoever is next loads them")
         self._commits.commit_and_wait(self._consumer, partitions)
+
+    def _getting_on(self, partitions: list[Assigned]) -> bool:
+        """Whether anything of these is still worth waiting for."""
+        return any(one.unfinished and not self._workers.stuck(one.topic) for one in partitions)
 
     def hold_new(self, partitions: Sequence[TopicPartition]) -> None:
         """Partitions that came to a paused topic do not flow either."""

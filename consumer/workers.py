@@ -100,6 +100,12 @@ class Workers:
             lane = self._lanes.get(topic)
             return lane.held if lane else 0
 
+    def stuck(self, topic: str) -> bool:
+        """True while the topic's batches cannot be loaded, whatever the reason."""
+        with self._changed:
+            lane = self._lanes.get(topic)
+            return lane is not None and bool(lane.waiting_for)
+
     def waiting(self) -> dict[str, str]:
         """What each topic that does not get on is waiting for."""
         with self._changed:

@@ -27,7 +27,8 @@ def zigzag(number: int) -> bytes:
 
 def header(record: Record, columns: Sequence[str], random: Callable[[int], bytes]) -> bytes:
     """The container's header for a writer's record; its fields are named as the `columns` that take them."""
-    schema = json.dumps(writer_schema(record, columns)).encode()
+    # Not as escapes: the engine's reader makes two halves of a character beyond 16 bits, and a name of them.
+    schema = json.dumps(writer_schema(record, columns), ensure_ascii=False).encode(errors="replace")
     return b"".join(
         (
             b"Obj\x01",

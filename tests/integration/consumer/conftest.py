@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import clickhouse_connect
 import fastavro
+import httpx
 import pytest
-from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -30,6 +31,7 @@ from schemas.registry import SchemaRegistry
 from schemas.wire import frame
 
 DEADLINE = 60.0
+Pairs = list[tuple[str, bytes | None]]
 
 ENVELOPE: list[dict[str, Any]] = [
     {"name": "_id", "type": "string"},
@@ -54,9 +56,14 @@ class Warehouse:
 
     def __init__(self, settings: Settings) -> None:
         self.database = settings.clickhouse.address.database
-        self.client: Client = clickhouse_connect.get_client(**settings.clickhouse.client_arguments())
+        arguments = {**settings.clickhouse.client_arguments(), "database": None}
+        self.client = clickhouse_connect.get_client(**arguments)
+        # Not when connecting: it may be the loader's business to make it.
+        self.client.database = None
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
+        if self.client.database is None and self.client.command(f"EXISTS DATABASE `{self.database}`"):
+            self.client.database = self.database
         return [tuple(row) for row in self.client.query(query).result_rows]
 
     def exists(self, name: str) -> bool:
@@ -136,9 +143,13 @@ class Source:
         topic = self.names.dead_letter_topic(self.topic)
         found = []
         for message in read_to_end(client_properties(self._settings.kafka, **{"group.id": "x"}), topic):
-            headers = {name: str(value, "utf-8", "replace") for name, value in message.headers() or []}
+            headers = {name: _text(value) for name, value in cast("Pairs", message.headers() or [])}
             found.append((headers, message.key(), message.value()))
         return found
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
 
 
 class LoaderThread:
@@ -174,6 +185,14 @@ class LoaderProcess:
                 [sys.executable, "-m", "consumer"], env=environment, stdout=out, stderr=subprocess.STDOUT
             )
 
+    def metrics(self) -> str:
+        """What it counts; empty while it does not answer."""
+        found = re.search(r'"health":"([^"]+)"', self.log.read_text())
+        try:
+            return httpx.get(f"{found[1]}/metrics").text if found else ""
+        except httpx.HTTPError:
+            return ""
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait(DEADLINE)
@@ -185,6 +204,7 @@ class LoaderProcess:
     def end(self) -> None:
         if self._process.poll() is None:
             self.kill()
+        print(self.log.read_text()[-3000:])
 
 
 @pytest.fixture

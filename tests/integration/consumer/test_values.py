@@ -260,3 +260,45 @@ def test_epochs_before_1970_and_far_dates_fit_the_partitions(clickhouse: ClickHo
         parts = container(table.plan.header, [Piece(block, 0, block.rows)])
         clickhouse.insert(table.plan.into, parts, os.urandom(4).hex())
     assert len(table.rows("_offset")) == len(times)
+
+
+HOSTILE = [
+    "select",
+    "a`b",
+    "it's",
+    'say "x"',
+    "größe",
+    "a b",
+    "a.b",
+    "x; DROP TABLE y",
+    "back\\slash",
+    "😀",
+    "\n",
+]
+
+
+def test_hostile_field_names_are_only_names(clickhouse: ClickHouse) -> None:
+    def schema(names: list[str]) -> dict[str, Any]:
+        # clickhouse-connect cannot read a tuple with a newline in a name, which is no fault of ours.
+        inner = [{"name": name, "type": "int"} for name in names if name != "\n"]
+        nested = {"type": "record", "name": "N", "fields": inner}
+        fields = [{"name": name, "type": "int", "doc": f"{name} '; --"} for name in names]
+        return {"type": "record", "name": "R", "fields": [*fields, {"name": "nested", "type": nested}]}
+
+    plain = [f"f{number}" for number in range(len(HOSTILE))]
+    values = dict(zip(plain, range(len(HOSTILE)), strict=True))
+    table = Table(clickhouse, schema(HOSTILE))
+    table.insert([_body(schema(plain), {**values, "nested": values})[:-1]])
+    (row,) = table.rows()
+    expected = dict(zip(HOSTILE, range(len(HOSTILE)), strict=True))
+    assert {name: row[name] for name in HOSTILE} == expected
+    assert _plain(row["nested"]) == {name: value for name, value in expected.items() if name != "\n"}
+    # Looked at again by a loader that has just started, the table still fits.
+    Plans(OneSchema(schema(HOSTILE)), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
+
+
+@pytest.mark.parametrize("name", ["CON", "Select", "a--b"])
+def test_hostile_table_names_are_only_names(clickhouse: ClickHouse, name: str) -> None:
+    schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
+    Plans(OneSchema(schema), clickhouse, Names()).plan(f"ingest.{name}", FRAME)
+    assert clickhouse.rows(f"SELECT count() FROM `{clickhouse.database}`.`{name}`") == [(0,)]

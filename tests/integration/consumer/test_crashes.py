@@ -1,0 +1,67 @@
+"""Loaders that die at any moment: what readers see afterwards is each record once."""
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.consumer.conftest import LoaderProcess, Source, Warehouse, until
+
+Sources = Callable[..., Source]
+Processes = Callable[..., LoaderProcess]
+
+# Small batches, so that a kill meets many different moments.
+QUICK = {
+    "INGEST_CONSUMER__BATCH_ROWS": "700",
+    "INGEST_CONSUMER__BATCH_SECONDS": "0.1",
+    # A group notices a killed member only after this.
+    "INGEST_KAFKA__PROPERTIES__SESSION_TIMEOUT_MS": "6000",
+    "INGEST_KAFKA__PROPERTIES__HEARTBEAT_INTERVAL_MS": "300",
+}
+
+
+@pytest.mark.timeout(240)
+def test_killed_again_and_again_each_record_is_visible_once(
+    source: Sources, loader_process: Processes, warehouse: Warehouse
+) -> None:
+    total, slice_ = 60_000, 15_000
+    weather = source("weather").create(4)
+    moments = random.Random(7)
+    for start in range(0, total - slice_, slice_):
+        weather.publish(range(start, start + slice_))
+        doomed = loader_process(**QUICK)
+        _until_more(warehouse)
+        time.sleep(moments.uniform(0, 0.2))
+        doomed.kill()
+    weather.publish(range(total - slice_, total))
+    last = [loader_process(**QUICK), loader_process(**QUICK)]
+    until(lambda: warehouse.count("weather") == total, f"{total} rows", seconds=120)
+    assert warehouse.rows(
+        "SELECT count(), uniqExact(n), min(n), max(n), uniqExact(_epoch, _partition, _offset) FROM weather"
+    ) == [(total, total, 0, total - 1, total)]
+    assert [one.terminate() for one in last] == [0, 0]
+
+
+def _until_more(warehouse: Warehouse) -> None:
+    seen = warehouse.count("weather")
+    until(lambda: warehouse.count("weather") > seen, "some progress")
+
+
+def test_sigterm_finishes_commits_and_exits_0(
+    source: Sources, loader_process: Processes, warehouse: Warehouse
+) -> None:
+    weather = source("weather").create(2)
+    weather.publish(range(3000))
+    running = loader_process(INGEST_CONSUMER__BATCH_SECONDS="30")
+    until(lambda: "partitions_assigned" in running.log.read_text(), "partitions")
+    lag = f'ingest_lag_records{{partition="0",topic="{weather.topic}"}} 0.0'
+    until(lambda: lag in running.metrics(), "everything read, and the batch open for another 30 s")
+    assert running.terminate() == 0
+    assert warehouse.count("weather") > 0
+    weather.publish(range(3000, 3100))
+    second = loader_process(INGEST_CONSUMER__BATCH_SECONDS="0.1")
+    until(lambda: warehouse.count("weather") == 3100, "3100 rows")
+    assert second.terminate() == 0
+    # Nothing was written twice: what the first one stored, it had committed.
+    assert warehouse.rows("SELECT count() FROM weather__log") == [(3100,)]

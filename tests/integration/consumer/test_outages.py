@@ -1,0 +1,207 @@
+"""Servers that are not there, at the start or in the middle: the loader waits, says for what, and goes on."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from devstack.parts import HttpPart
+from devstack.ports import PortBook
+from devstack.stack import DevStack
+from runtime.settings import Settings
+from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse, until
+from tests.servers import Servers
+
+Sources = Callable[..., Source]
+Loaders = Callable[..., LoaderThread]
+
+
+class Said:
+    """What the loader has logged."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+        self._text = ""
+
+    def __call__(self, words: str) -> bool:
+        self._text += self._capfd.readouterr().out
+        return words in self._text
+
+
+@pytest.fixture
+def said(capfd: pytest.CaptureFixture[str]) -> Said:
+    return Said(capfd)
+
+
+def _part(name: str, folder: Path, *options: str) -> HttpPart:
+    folder.mkdir()
+    probe = {"clickhouse": "/ping", "registry": "/subjects"}[name]
+    return HttpPart(
+        name,
+        PortBook(folder / "ports.json").port(name),
+        folder,
+        folder / "log",
+        module=f"devstack.{name}",
+        probe=probe,
+        options=("--data", str(folder), *options),
+    )
+
+
+@pytest.fixture
+def own_clickhouse(tmp_path: Path) -> Iterator[HttpPart]:
+    """A ClickHouse that the test may kill; not started yet."""
+    part = _part("clickhouse", tmp_path / "clickhouse", "--user", "default", "--password", "")
+    yield part
+    part.stop()
+
+
+@pytest.fixture
+def own_registry(tmp_path: Path) -> Iterator[HttpPart]:
+    """A registry that the test may kill; not started yet."""
+    part = _part("registry", tmp_path / "registry")
+    yield part
+    part.stop()
+
+
+def _with_clickhouse(settings: Settings, part: HttpPart) -> Settings:
+    url = SecretStr(f"http://default@{part.address}/made_by_the_loader")
+    clickhouse = settings.clickhouse.model_copy(update={"url": url})
+    consumer = settings.consumer.model_copy(update={"batch_rows": 500, "batch_seconds": 0.1})
+    return settings.model_copy(update={"clickhouse": clickhouse, "consumer": consumer})
+
+
+@pytest.mark.timeout(180)
+def test_clickhouse_absent_then_killed_and_started_again_under_load(
+    source: Sources, loader: Loaders, settings: Settings, own_clickhouse: HttpPart, said: Said
+) -> None:
+    weather = source("weather").create(2)
+    weather.publish(range(2000))
+    loader(_with_clickhouse(settings, own_clickhouse))
+    until(lambda: said("does not answer"), "words about ClickHouse")
+    own_clickhouse.start()
+    warehouse = Warehouse(_with_clickhouse(settings, own_clickhouse))
+    until(lambda: warehouse.count("weather") >= 2000, "the first rows")
+    done = threading.Event()
+
+    def more() -> None:
+        for start in range(2000, 22_000, 500):
+            weather.publish(range(start, start + 500))
+        done.set()
+
+    threading.Thread(target=more, daemon=True).start()
+    until(lambda: warehouse.count("weather") > 3000, "rows under load")
+    own_clickhouse.kill()
+    until(done.is_set, "the end of the load")
+    own_clickhouse.start()
+    until(lambda: warehouse.count("weather") == 22_000, "all rows", seconds=90)
+    assert warehouse.numbers("weather") == list(range(22_000))
+    warehouse.client.close()
+
+
+@pytest.mark.timeout(180)
+def test_clickhouse_away_keeps_the_group_and_bounds_the_memory(
+    source: Sources, loader: Loaders, settings: Settings, own_clickhouse: HttpPart, said: Said
+) -> None:
+    consumer = settings.consumer.model_copy(update={"memory_bytes": 400_000, "batch_rows": 500})
+    bounded = _with_clickhouse(settings, own_clickhouse).model_copy(update={"consumer": consumer})
+    weather = source("weather").create(2)
+    weather.publish(range(20_000))
+    loader(bounded)
+    until(lambda: said("topic_paused"), "a pause")
+    own_clickhouse.start()
+    warehouse = Warehouse(bounded)
+    until(lambda: warehouse.count("weather") == 20_000, "all rows", seconds=90)
+    until(lambda: said("topic_resumed"), "the end of the pause")
+    assert warehouse.numbers("weather") == list(range(20_000))
+    assert not said("partitions_lost")
+    warehouse.client.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_registry_absent_at_the_start_is_waited_for(
+    source: Sources,
+    loader: Loaders,
+    warehouse: Warehouse,
+    settings: Settings,
+    own_registry: HttpPart,
+    said: Said,
+) -> None:
+    own_registry.start()
+    registry = settings.registry.model_copy(update={"url": own_registry.url})
+    elsewhere = settings.model_copy(update={"registry": registry})
+    weather = Source(elsewhere, "weather").create(1)
+    own_registry.stop()
+    weather.publish(range(10))
+    loader(elsewhere)
+    until(lambda: said("schema registry"), "words about the registry")
+    assert weather.dead_letters() == []
+    own_registry.start()
+    until(lambda: warehouse.count("weather") == 10, "10 rows")
+
+
+class Door(threading.Thread):
+    """A port that leads to another one, once it is opened."""
+
+    def __init__(self, port: int, target: str) -> None:
+        super().__init__(daemon=True)
+        host, _, number = target.rpartition(":")
+        self._target = (host, int(number))
+        self._listener = socket.create_server(("127.0.0.1", port))
+
+    def run(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._target)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    @staticmethod
+    def _pass(one: socket.socket, other: socket.socket) -> None:
+        with one:
+            try:
+                while data := one.recv(65536):
+                    other.sendall(data)
+            except OSError:
+                pass
+
+
+@pytest.mark.timeout(180)
+def test_a_broker_absent_at_the_start_is_waited_for(
+    source: Sources, loader: Loaders, warehouse: Warehouse, settings: Settings, tmp_path: Path, said: Said
+) -> None:
+    source("weather").create(1).publish(range(10))
+    port = PortBook(tmp_path / "ports.json").port("broker")
+    kafka = settings.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})
+    loader(settings.model_copy(update={"kafka": kafka}))
+    until(lambda: said(f"broker at 127.0.0.1:{port}"), "words about the broker")
+    door = Door(port, settings.kafka.bootstrap_servers)
+    door.start()
+    until(lambda: warehouse.count("weather") == 10, "10 rows")
+    door.close()
+
+
+@pytest.mark.requires_kafka
+@pytest.mark.timeout(240)
+def test_a_broker_killed_under_load_loses_nothing(
+    stack: Servers, source: Sources, loader: Loaders, warehouse: Warehouse
+) -> None:
+    if not isinstance(stack, DevStack):
+        pytest.skip("kills the broker, which only the dev stack's may be")
+    weather = source("weather").create(2)
+    weather.publish(range(5000))
+    loader()
+    until(lambda: warehouse.count("weather") > 0, "rows before the kill")
+    stack.broker.kill()
+    stack.broker.start()
+    weather.publish(range(5000, 8000))
+    until(lambda: warehouse.count("weather") == 8000, "all rows", seconds=120)
+    assert warehouse.numbers("weather") == list(range(8000))
