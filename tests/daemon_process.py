@@ -48,6 +48,15 @@ class DaemonProcess:
             return str(error)
         return None if answer.status_code == httpx.codes.OK else answer.text
 
+    def metric(self, sample: str) -> float:
+        """The value of a sample such as `ingest_rows_inserted_total{table="x"}`; 0 while there is none."""
+        try:
+            text = httpx.get(f"{self.url}/metrics", timeout=5).text
+        except httpx.HTTPError:
+            return 0
+        found = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == sample]
+        return float(found[0]) if found else 0
+
     def end(self, *, seconds: float = 40.0) -> int:
         """SIGTERM, then the exit code; fails if it takes longer than `seconds`."""
         self.process.terminate()
