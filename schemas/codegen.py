@@ -1,6 +1,5 @@
 """Python source under construction: statements, constants by name, and values computed once."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -45,9 +44,9 @@ class Code:
         self._lines, self._depth = outer, depth
 
     def name(self, hint: str) -> str:
-        """A variable name not used yet."""
+        """A variable name not used yet; its number keeps it apart from keywords, helpers and parameters."""
         self._names += 1
-        return re.sub(r"\W", "_", hint) + f"_{self._names}"
+        return f"{hint if hint.isidentifier() else 'value'}_{self._names}"
 
     def constant(self, value: Any, hint: str) -> str:
         """The name of a constant, the same for the same object."""

@@ -18,7 +18,7 @@ Parts = list[str]
 
 _USED = (
     "DATES", "EPOCH", "NAIVE_EPOCH", "clock", "decimal", "digest", "duration", "escape", "instant", "iso",
-    "json_bytes", "long", "plain_bytes", "require", "secret", "text", "utf8",
+    "json_bytes", "plain_bytes", "require", "secret", "text", "utf8",
 )  # fmt: skip
 # The names that emitted statements may use.
 HELPERS: dict[str, Any] = {"join": b"".join, **{name: getattr(binary, name) for name in _USED}}
@@ -97,7 +97,7 @@ def _key_text(field: Field, value: Any) -> bytes:
 
 
 def _text(code: Code, shape: Scalar, value: str) -> str:
-    return code.once(_TEXTS[shape.kind](value, code.constant(shape.classes, "classes")), "text")
+    return code.once(_TEXTS[shape.kind](code, shape, value), "text")
 
 
 def _since(code: Code, value: str) -> str:
@@ -113,15 +113,19 @@ def _behind(prefix: bytes, expression: str) -> str:
     return f"{prefix!r} + {expression}" if prefix else expression
 
 
+def _of_classes(helper: str) -> Callable[[Code, Scalar, str], str]:
+    return lambda code, shape, value: f"{helper}({value}, {code.constant(shape.classes, 'classes')})"
+
+
 # What Avro writes as a length and bytes: how to come by the bytes.
-_TEXTS: dict[ScalarKind, Callable[[str, str], str]] = {
-    "string": lambda value, classes: f"utf8({value})",
-    "bytes": lambda value, classes: f"plain_bytes({value})",
-    "uuid": lambda value, classes: f"text({value}, {classes})",
-    "text": lambda value, classes: f"text({value}, {classes})",
-    "secret": lambda value, classes: f"secret({value}, {classes})",
-    "secret_bytes": lambda value, classes: f"secret({value}, {classes})",
-    "json": lambda value, classes: f"json_bytes({value}, {classes})",
+_TEXTS: dict[ScalarKind, Callable[[Code, Scalar, str], str]] = {
+    "string": lambda code, shape, value: f"utf8({value})",
+    "bytes": lambda code, shape, value: f"plain_bytes({value})",
+    "uuid": _of_classes("text"),
+    "text": _of_classes("text"),
+    "secret": _of_classes("secret"),
+    "secret_bytes": _of_classes("secret"),
+    "json": _of_classes("json_bytes"),
 }
 
 # What Avro writes as a number that Python holds otherwise.

@@ -123,8 +123,7 @@ def _check_model(cls: type[BaseModel], place: Place) -> None:
 
 def _field(name: str, info: FieldInfo, place: Place) -> Field:
     here = place.inside(f".{name}")
-    if info.exclude_if is not None:
-        raise here.refuse("is left out of some records (exclude_if)", "Declare it optional with default None")
+    _check_always_there(info, here)
     default = _default(info)
     shape = here.shape(info.annotation, info.metadata)
     own_alias = info.serialization_alias if info.serialization_alias != info.alias else None
@@ -138,8 +137,17 @@ def _field(name: str, info: FieldInfo, place: Place) -> Field:
     )
 
 
+def _check_always_there(info: FieldInfo | ComputedFieldInfo, place: Place) -> None:
+    # Pydantic knows this since 2.12.
+    if getattr(info, "exclude_if", None) is not None:
+        raise place.refuse(
+            "is left out of some records (exclude_if)", "Declare it optional with default None"
+        )
+
+
 def _computed(name: str, info: ComputedFieldInfo, place: Place) -> Field:
     here = place.inside(f".{name}")
+    _check_always_there(info, here)
     # An alias of priority 1 comes from an alias generator: how others spell all names.
     wire = info.alias if info.alias and info.alias_priority == 2 else name
     return Field(name, wire, here.shape(info.return_type), doc=info.description or "", computed=True)

@@ -1,5 +1,16 @@
 """Type annotations, as pydantic understands them, to shapes.
 
+    bool, int, float, str, bytes        boolean, long, double, string, bytes
+    datetime (naive: read as UTC)       timestamp-micros; NaiveDatetime: local-timestamp-micros
+    date, time, timedelta               date, time-micros, long with "unit": "microseconds"
+    Decimal with digits, UUID           decimal in bytes, uuid
+    IP addresses, paths, URLs, e-mail   string
+    SecretStr, SecretBytes              string, bytes, in clear: the author declared them for publication
+    enumerations, Literal               enum, string or long
+    list, set, tuple[T, ...], dict      array, array in the order of its bytes, map by key
+    Any, Json, dict[str, Any]           string of JSON text with "format": "json"
+    models, unions, T | None            record, union, union with null
+
 Models and their fields are read in `schemas.models`; this module only calls back for a nested model. What
 cannot be mapped raises UnmappableFieldError with the field's path and what to declare instead.
 """

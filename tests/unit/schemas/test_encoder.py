@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import fastavro
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, SecretStr, computed_field
+from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, SecretStr, computed_field, create_model
 
 from schemas.avro import build_schema
 from schemas.contract import SourceContract
@@ -281,3 +281,18 @@ def test_the_deepest_model_that_is_taken_can_be_encoded() -> None:
     found = fastavro.schemaless_reader(io.BytesIO(message["value"][5:]), fastavro.parse_schema(schema), None)
     assert isinstance(found, dict)
     assert found["value"] == value
+
+
+def test_hostile_names_of_fields_stay_names() -> None:
+    names = ["class", "record", "join", "1x", 'a"]; import os #', "größe", "Å"]
+    fields: dict[str, Any] = {
+        name: (int, Field(serialization_alias=f"f{place}")) for place, name in enumerate(names)
+    }
+    model: type[BaseModel] = create_model("Record", **fields)
+    contract = SourceContract("hostile", model, key=("class",))
+    schema = build_schema(contract, Names())
+    records = [model(**{name: place for place, name in enumerate(names)})]
+    [message] = RecordEncoder(contract, schema, 1).encode(records, extracted_at=NOW, run_id="r")
+    found = fastavro.schemaless_reader(io.BytesIO(message["value"][5:]), fastavro.parse_schema(schema), None)
+    assert isinstance(found, dict)
+    assert [found[f"f{place}"] for place in range(len(names))] == list(range(len(names)))
