@@ -23,4 +23,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
     try:
         yield project
     finally:
+        # Shown by pytest when the test has failed.
+        print(project.compose("logs", "--no-color", "--tail", "50"))
         project.compose("down", "--volumes", "--timeout", "40")
