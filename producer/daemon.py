@@ -6,9 +6,8 @@ that source alone.
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 
@@ -17,10 +16,10 @@ from connectors.registry import ConnectorRegistry
 from connectors.schedule import parse_schedule
 from producer.assembly import Parts, assembled
 from producer.cursors import Position
-from producer.errors import BrokerAwayError, NextStep, ProducerError, next_step
+from producer.errors import ProducerError
 from producer.metrics import LAST_SUCCESS, QUARANTINED, STATE
 from producer.scheduler import Scheduler, State, Status
-from producer.waiting import Waiting
+from producer.startup import Startup
 from producer.workers import Workers
 from runtime.errors import StartError
 from runtime.exit_codes import CONFIG, ERROR, OK, UNREACHABLE, ExitCode
@@ -29,14 +28,12 @@ from runtime.logging import configure_logging
 from runtime.redaction import secret_values
 from runtime.settings import Settings
 from runtime.stopping import Deadline, Stopping
-from schemas.errors import RegistryRefusedError, UnknownSchemaError
 from schemas.names import Names
 
 # How much of the drain time is kept to give up on a broker that does not answer, and to close.
 _LAST_SECONDS = 3.0
-_RETRY_SECONDS = 1.0
+_THREADS = ("run-", "extract-")
 _log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 
 def main(settings: Settings, *, exit_now: Callable[[int], object] = os._exit) -> int:
@@ -49,13 +46,14 @@ def main(settings: Settings, *, exit_now: Callable[[int], object] = os._exit) ->
     try:
         connectors = _discover(settings)
         with Stopping() as stopping:
-            left_behind = _serve(settings, connectors, stopping)
+            _serve(settings, connectors, stopping)
     except (ConnectorError, StartError, ProducerError) as error:
         _log.error("start_refused", error=str(error))
         return _refusal(error)
+    left_behind = [thread.name for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
     _log.info("stopped", reason=stopping.reason, left_behind=left_behind)
     if left_behind:
-        # Python would wait at exit for locks that threads inside a connector or librdkafka hold.
+        # They are inside a connector or librdkafka; Python's own end would pull the ground from under them.
         logging.shutdown()
         exit_now(OK)
     return OK
@@ -72,74 +70,21 @@ def _discover(settings: Settings) -> ConnectorRegistry:
     return connectors
 
 
-def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping) -> bool:
-    """Run until `stopping`; True if threads had to be left behind."""
+def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping) -> None:
+    """Run until `stopping`, then drain."""
     with assembled(settings, connectors) as parts:
         scheduler = Scheduler(on_status=_show)
         workers = Workers(scheduler, parts.engine, workers=settings.producer.workers)
-        start = Start(parts, Names(settings.topic_prefix), settings, stopping)
-        checks = {"broker": parts.topics.reachable, "start": start.waits_for}
+        startup = Startup(parts, Names(settings.topic_prefix), settings, stopping)
+        checks = {"broker": parts.topics.reachable, "start": startup.waits_for}
         with HealthServer(settings.http, checks, alive={"scheduler": workers.alive}) as health:
             _log.info("daemon_started", health=health.address, sources=list(connectors.sources))
-            positions = start.positions()
+            positions = startup.positions()
             if positions is not None:
                 _schedule(scheduler, connectors, settings, positions)
                 workers.serve(stopping)
             health.drain()
-            return not _drain(parts, workers, settings.producer.drain_seconds)
-
-
-class Start:
-    """Waits for broker and registry, says for what, and gives the stored positions of all sources."""
-
-    def __init__(self, parts: Parts, names: Names, settings: Settings, stopping: Stopping) -> None:
-        self._parts = parts
-        self._names = names
-        self._stopping = stopping
-        self._broker = f"the broker at {settings.kafka.bootstrap_servers}"
-        self._registry = f"the schema registry at {settings.registry.url}"
-        self._waits_for: str | None = "not started"
-
-    def waits_for(self) -> str | None:
-        """None once everything needed has answered, for a readiness check."""
-        return self._waits_for
-
-    def positions(self) -> dict[str, Position] | None:
-        """The stored positions by source, as soon as broker and registry answer; None if stopped before."""
-        found = self._ask(self._broker, self._read_positions)
-        if found is None or self._ask(self._registry, self._registry_answers) is None:
-            return None
-        self._waits_for = None
-        return found
-
-    def _ask(self, whom: str, question: Callable[[], T]) -> T | None:
-        waiting = Waiting(whom, quiet=0)
-        self._waits_for = f"waiting for {whom}"
-        while not self._stopping.requested:
-            try:
-                answer = question()
-            except Exception as error:
-                if next_step(error) is not NextStep.WAIT:
-                    raise
-                waiting.still(why=str(error))
-                self._stopping.wait(_RETRY_SECONDS)
-            else:
-                waiting.progress()
-                return answer
-        return None
-
-    def _read_positions(self) -> dict[str, Position]:
-        fault = self._parts.topics.reachable()
-        if fault is not None:
-            raise BrokerAwayError(fault)
-        self._parts.topics.ensure_cursors(self._names.cursors)
-        return self._parts.cursors.load_all()
-
-    def _registry_answers(self) -> bool:
-        # Any answer will do, also a refusal: what it refuses is said by the source that needs it.
-        with suppress(UnknownSchemaError, RegistryRefusedError):
-            self._parts.schemas.schema(1)
-        return True
+            _drain(parts, workers, settings.producer.drain_seconds)
 
 
 def _schedule(
@@ -165,20 +110,21 @@ def _schedule(
         _log.info("source_scheduled", source=name, schedule=schedule.describe(), last_completed=completed)
 
 
-def _drain(parts: Parts, workers: Workers, seconds: float) -> bool:
-    """End the runs: generators at their next item, records acknowledged, cursors moved. True if all ended."""
+def _drain(parts: Parts, workers: Workers, seconds: float) -> None:
+    """End the runs: generators at their next item, records acknowledged, cursors moved."""
     deadline = Deadline(seconds)
     _log.info("draining", seconds=seconds)
     parts.engine.stop()
-    if workers.join(Deadline(max(0.0, seconds - _LAST_SECONDS))):
-        return True
-    parts.abandon.set()
-    return workers.join(deadline)
+    if not workers.join(Deadline(max(0.0, seconds - _LAST_SECONDS))):
+        parts.abandon.set()
+        workers.join(deadline)
 
 
 def _show(source: str, status: Status) -> None:
     for state in State:
         STATE.labels(source, state).set(state is status.state)
+    if status.state is State.FAILED:
+        _log.error("source_failed", source=source, reason=status.reason, next_due=status.next_due)
 
 
 def _refusal(error: Exception) -> ExitCode:

@@ -1,34 +1,28 @@
 """Fixtures of the producer's integration tests."""
 
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runtime.settings import Settings
-from tests.integration.producer.support import ProducerProcess, rest_builtin_sources
-from tests.servers import Servers
+from tests.daemon_process import DaemonProcess
 
-StartProducer = Callable[[Path], ProducerProcess]
+# A daemon of a test shall run the test's own sources.
+SKIP = "flights,news,weather"
 
 
 @pytest.fixture
-def start_producer(stack: Servers, settings: Settings) -> Iterator[StartProducer]:
-    """Starts producer daemons that end with the test."""
-    rest_builtin_sources(settings)
-    with ExitStack() as running:
-
-        def start(folder: Path) -> ProducerProcess:
-            producer = ProducerProcess(settings, folder, free_port(), stack.environment())
-            running.callback(producer.process.kill)
-            producer.start()
-            return producer
-
-        yield start
+def folder(tmp_path: Path) -> Path:
+    """Where the test puts its connector files."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    return folder
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def producer(tmp_path: Path, folder: Path, environment: dict[str, str]) -> Iterator[DaemonProcess]:
+    """The daemon, not started yet; it ends with the test."""
+    own = {**environment, "INGEST_CONNECTORS__PATHS": str(folder), "INGEST_CONNECTORS__SKIP": SKIP}
+    daemon = DaemonProcess("producer", tmp_path, own)
+    yield daemon
+    daemon.process.kill()

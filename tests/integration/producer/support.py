@@ -2,32 +2,26 @@
 
 import io
 import json
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import fastavro
-import httpx
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 from pydantic import AwareDatetime, BaseModel
 
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry, Plugin
-from devstack.processes import ChildProcess
 from producer.assembly import Parts, assembled
-from producer.cursors import Position
-from producer.topics import Topics
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from runtime.topic_reader import read_to_end
 from schemas.names import Names
 from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
+from tests.daemon_process import DaemonProcess
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -121,75 +115,11 @@ def _texts(headers: Any) -> dict[str, str]:
     return {name: value.decode() for name, value in headers or []}
 
 
-def rest_builtin_sources(settings: Settings) -> None:
-    """Make the built-in sources believe they have just run: a daemon of a test shall run the test's own."""
-    now, names = datetime.now(UTC), Names(settings.topic_prefix)
-    Topics(client_properties(settings.kafka), settings.producer).ensure_cursors(names.cursors)
-    producer = Producer(client_properties(settings.kafka, partitioner="murmur2_random"))
-    for source in ConnectorRegistry.discover(entry_points=False).sources:
-        key, value = Position(source, None, "test", now, now).message()
-        producer.produce(names.cursors, value, key)
-    assert producer.flush(30) == 0
-
-
-def until(true: Callable[[], bool], *, seconds: float = 60.0, what: str = "it") -> None:
-    """Return when `true()` holds; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.05)
-
-
-class ProducerProcess:
-    """`python -m producer` as a child process, with a folder of connectors of its own."""
-
-    def __init__(self, settings: Settings, folder: Path, port: int, environment: Mapping[str, str]) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = folder / "producer.log"
-        variables = {
-            "INGEST_TOPIC_PREFIX": settings.topic_prefix,
-            "INGEST_CONNECTORS__PATHS": str(folder),
-            "INGEST_HTTP__PORT": str(port),
-            "INGEST_LOG__FORMAT": "json",
-        }
-        self.process = ChildProcess(
-            "producer",
-            [sys.executable, "-m", "producer"],
-            log=self.log,
-            env={**os.environ, **environment, **variables},
-        )
-
-    def start(self) -> None:
-        self.process.start()
-
-    def lines(self) -> list[dict[str, Any]]:
-        """The log so far, of all lives of the process."""
-        text = self.log.read_text() if self.log.exists() else ""
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-
-    def events(self, event: str, **facts: Any) -> list[dict[str, Any]]:
-        """Log lines of an event with these facts."""
-        return [
-            line
-            for line in self.lines()
-            if line.get("event") == event and all(line.get(name) == value for name, value in facts.items())
-        ]
-
-    def metric(self, sample: str) -> float | None:
-        """The value of a sample such as `ingest_source_state{…}`; None if the daemon does not show it."""
-        try:
-            text = httpx.get(f"{self.url}/metrics", timeout=5).text
-        except httpx.HTTPError:
-            return None
-        found = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == sample]
-        return float(found[0]) if found else None
-
-    def status(self, path: str) -> int | None:
-        """The HTTP status of a probe, None if nobody answers."""
-        try:
-            return httpx.get(f"{self.url}{path}", timeout=5).status_code
-        except httpx.HTTPError:
-            return None
+def events(daemon: DaemonProcess, event: str, **facts: Any) -> list[dict[str, Any]]:
+    """Log lines of an event with these facts."""
+    return [
+        line for line in daemon.events(event) if all(line.get(name) == value for name, value in facts.items())
+    ]
 
 
 def write_connector(folder: Path, name: str, body: str, *, declared: Sequence[str] = ()) -> None:

@@ -21,6 +21,7 @@ from runtime.settings import Settings, load_settings
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError
 from schemas.names import Names
 from schemas.records import JobPayload
+from tests.daemon_process import until
 from tests.integration.producer.support import (
     NOON,
     Reading,
@@ -30,7 +31,6 @@ from tests.integration.producer.support import (
     parts_for,
     reading,
     records,
-    until,
     yielding,
 )
 
