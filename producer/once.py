@@ -1,13 +1,18 @@
 """One pass over one source in this process: what `ingest run` does."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pydantic import JsonValue
 
 from connectors.registry import ConnectorRegistry
-from producer.assembly import assembled
+from producer.assembly import Parts, assembled
 from producer.engine import Requeued
 from producer.run import RunReport
-from runtime.exit_codes import DEAD_LETTERS, OK, ExitCode
+from runtime.exit_codes import DEAD_LETTERS, INTERRUPTED, OK, ExitCode
 from runtime.settings import Settings
+from runtime.stopping import Stopping
 from schemas.names import Names
 from schemas.records import JobPayload
 
@@ -17,13 +22,14 @@ def run_once(
 ) -> RunReport:
     """Run `source` to its end; `since` None takes the stored cursor.
 
-    Waits for nothing that is away at the start: raises BrokerAwayError or RegistryUnavailableError (exit code
-    4), StopSourceError, ContractError (3), IncompatibleSchemaError (5), SourceError or PublishFailedError
-    (1). A broker lost in mid-run is waited for.
+    SIGTERM or Ctrl-C ends the run at its next item, with what was extracted acknowledged (`completed` is then
+    False). Waits for nothing that is away at the start: raises BrokerAwayError or RegistryUnavailableError;
+    StopSourceError, ContractError, IncompatibleSchemaError, SourceError or PublishFailedError for what is
+    wrong with the source. A broker lost in mid-run is waited for.
     """
     found = connectors or ConnectorRegistry.discover(settings.connectors.paths)
     found.get(source)
-    with assembled(settings, found) as parts:
+    with assembled(settings, found) as parts, _stoppable(parts, settings.producer.drain_seconds):
         parts.topics.ensure_cursors(Names(settings.topic_prefix).cursors)
         outcome = parts.engine.run(JobPayload(source=source, since=since, reason="ingest run"))
     # The limiter of a fresh process has counted nothing yet, and every limit allows at least one run.
@@ -33,4 +39,29 @@ def run_once(
 
 def exit_code(report: RunReport) -> ExitCode:
     """What `ingest run` ends with: rejected records are no error, but visible."""
+    if not report.completed:
+        return INTERRUPTED
     return DEAD_LETTERS if report.rejected else OK
+
+
+@contextmanager
+def _stoppable(parts: Parts, drain_seconds: float) -> Iterator[None]:
+    """Let signals stop the run, and after the drain time its wait for the broker too."""
+    over = threading.Event()
+
+    def watch(stopping: Stopping) -> None:
+        stopping.wait()
+        if not over.is_set():
+            parts.engine.stop()
+            if not over.wait(drain_seconds):
+                parts.abandon.set()
+
+    with Stopping() as stopping:
+        watcher = threading.Thread(target=watch, args=(stopping,), name="stop-run", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            stopping.stop("the run is over")
+            watcher.join()
