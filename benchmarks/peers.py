@@ -38,6 +38,14 @@ FETCH = {
     "max.partition.fetch.bytes": 4 << 20,
     "fetch.wait.max.ms": 100,
 }
+# What the loaders of ours make of the same schema, and the place in the log.
+COLUMNS = """
+    _id String, _source LowCardinality(String), _event_time DateTime64(6, 'UTC'),
+    _extracted_at DateTime64(6, 'UTC'), _run_id LowCardinality(String), reading String, place String,
+    time DateTime64(6, 'UTC'), latitude Float64, longitude Float64, temperature Nullable(Float64),
+    humidity Nullable(Float64), wind_speed Nullable(Float64), weather_code Nullable(Int64), station Int64,
+    _partition Int32, _offset Int64
+"""
 PRODUCE = {
     "linger.ms": 20,
     "batch.num.messages": 10_000,
@@ -139,13 +147,7 @@ def _decoding_loader(
 ) -> Report:
     client = clickhouse_connect.get_client(dsn=clickhouse)
     table = f"peer_{uuid.uuid4().hex[:8]}"
-    client.command(
-        f"CREATE TABLE {table} (_id String, _source LowCardinality(String), "
-        "_event_time DateTime64(6, 'UTC'), _extracted_at DateTime64(6, 'UTC'), _run_id LowCardinality(String), reading String, place String, "
-        "time DateTime64(6, 'UTC'), latitude Float64, longitude Float64, temperature Nullable(Float64), "
-        "humidity Nullable(Float64), wind_speed Nullable(Float64), weather_code Nullable(Int64), "
-        "station Int64, _partition Int32, _offset Int64) ENGINE = MergeTree ORDER BY (_partition, _offset)"
-    )
+    client.command(f"CREATE TABLE {table} ({COLUMNS}) ENGINE = MergeTree ORDER BY (_partition, _offset)")
     rows: list[Sequence[Any]] = []
 
     def take(messages: list[Message]) -> None:
