@@ -8,12 +8,12 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import clickhouse_connect
 import fastavro
-from confluent_kafka import Consumer, Message, Producer, SerializingProducer
+from confluent_kafka import Consumer, Message, SerializingProducer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext, StringSerializer
@@ -124,22 +124,6 @@ def _produce(
             producer.poll(0.05)
         else:
             return
-
-
-def fill(servers: str, topic: str, messages: Iterator[tuple[bytes, bytes]]) -> None:
-    """Put (key, value) pairs into `topic` as fast as the broker takes them."""
-    producer = Producer({**PRODUCE, "bootstrap.servers": servers, "partitioner": "murmur2_random"})
-    for number, (key, value) in enumerate(messages):
-        while True:
-            try:
-                producer.produce(topic, value, key)
-            except BufferError:
-                producer.poll(0.05)
-            else:
-                break
-        if number % 1000 == 0:
-            producer.poll(0)
-    producer.flush()
 
 
 def _decoding_loader(
