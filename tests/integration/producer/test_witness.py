@@ -18,12 +18,15 @@ from uuid import UUID
 import avro.io
 import avro.schema
 import httpx
+import pytest
 from pydantic import AwareDatetime, BaseModel, Field
 
 from connectors.base import BaseConnector
+from connectors.registry import ConnectorRegistry, Plugin
+from devstack.stack import Addresses
 from runtime.settings import Settings
 from schemas.records import JobPayload
-from tests.integration.producer.support import parts_for
+from tests.integration.producer.support import parts_for, records
 
 with warnings.catch_warnings():
     # kafka-python reads its own files in a way that Python 3.11 deprecates.
@@ -138,3 +141,38 @@ def test_a_witness_decodes_every_record(settings: Settings) -> None:
         assert [part["colour"] for part in value["parts"]] == [part["colour"] for part in expected["parts"]]
     envelope = ["_id", "_source", "_event_time", "_extracted_at", "_run_id"]
     assert [field["name"] for field in json.loads(answer["schema"])["fields"]][:5] == envelope
+
+
+@pytest.mark.parametrize("source", ["orders", "weather"])
+def test_the_daemon_s_slices_mean_what_run_yields(
+    settings: Settings, addresses: Addresses, source: str
+) -> None:
+    """docs/decisions/0003: one record at a time for authors, slices for the daemon, the same records."""
+    if source == "weather" and addresses.upstream_url is None:
+        pytest.skip("these servers have no stand-in for the weather API")
+    builtin = ConnectorRegistry.discover(entry_points=False)
+    cls = Orders if source == "orders" else builtin.get(source).cls
+    with parts_for(settings, cls) as parts:
+        parts.engine.run(JobPayload(source=source))
+    found = {record["_id"]: record for record in records(settings, source)}
+    registry = ConnectorRegistry([Plugin(source, cls, "test")])
+    yielded = list(registry.create(source, settings.sources.get(source, {})).run())
+    assert len(found) == len({each.id for each in yielded})
+    assert len(found) >= 500
+    for each in yielded:
+        record = found[each.id]
+        assert record["_source"] == each.source
+        assert record["_event_time"] == each.event_time
+        payload = each.payload.model_dump()
+        assert {name: record[name] for name in payload} == {
+            name: plain(value) for name, value in payload.items()
+        }
+
+
+def plain(value: Any) -> Any:
+    """As fastavro gives it back."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value.value if isinstance(value, StrEnum) else value
