@@ -60,7 +60,8 @@ class BaseConnector(ABC):
     key         field or fields that identify a record for ever; none: the record's content does.
     event_time  datetime field that says when it happened; none: the time of extraction.
     sort        fields by which the table is sorted.
-    mode        "append": every record is a row. "upsert": one row per key, the newest counts.
+    mode        "append": every record is a row. "upsert" (one row per key, the newest counts) is kept for a
+                later version and set aside at discovery until then.
     cursor      field whose maximum is the next run's `since`; none: every run starts from nothing.
     ordered     True only if records always come in cursor order. Then the cursor moves while a run goes on;
                 otherwise at its end: a crash in mid-run would skip whatever had not come yet.

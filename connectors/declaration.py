@@ -10,6 +10,7 @@ import inspect
 import types
 import typing
 from abc import ABC
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from schemas.names import Names, check_source_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _LINES = {
     "name": "    name = {name!r}",
     "extract": '    def extract(self, since=None):\n        yield {{"id": "1"}}  # raw items, page by page',
@@ -51,12 +53,17 @@ def check_declaration(cls: type[BaseConnector]) -> None:
     _check_cursor(cls)
     if cls.mode not in ("append", "upsert"):
         raise DeclarationError(f'{cls.__name__}.mode = {cls.mode!r} is neither "append" nor "upsert"')
-    parse_schedule(cls.schedule)
+    _check_schedule(cls)
     parse_rate_limits(cls.rate_limit)
     try:
         build_schema(cls.contract(), Names())
     except ContractError as exc:
         raise DeclarationError(f"{cls.__name__}: {exc}") from exc
+    if cls.mode == "upsert":
+        raise DeclarationError(
+            f'{cls.__name__}.mode = "upsert" has no table yet, so nothing of it is published: '
+            'write mode = "append" (readers take the newest row of a key), or wait for a later version'
+        )
 
 
 def is_base(cls: type[BaseConnector], siblings: Sequence[type[BaseConnector]]) -> bool:
@@ -98,6 +105,18 @@ def _check_extract(cls: type[BaseConnector]) -> None:
         raise DeclarationError(
             f"{cls.__name__}.extract must take `since`: def extract(self, since=None):"
         ) from exc
+
+
+def _check_schedule(cls: type[BaseConnector]) -> None:
+    """Ask it once: a schedule may be a class of the author's, and one that fails would stop all clocks."""
+    schedule = parse_schedule(cls.schedule)
+    due, words = schedule.next_after(_ANY_TIME), schedule.describe()
+    if not isinstance(due, datetime) or due.utcoffset() is None or due <= _ANY_TIME:
+        raise DeclarationError(
+            f"{cls.__name__}.schedule: next_after({_ANY_TIME}) gives {due!r}, not a later, aware datetime"
+        )
+    if not isinstance(words, str):
+        raise DeclarationError(f"{cls.__name__}.schedule: describe() gives {words!r}, not text")
 
 
 def _check_cursor(cls: type[BaseConnector]) -> None:

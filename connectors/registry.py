@@ -111,10 +111,18 @@ class ConnectorRegistry:
     def create(self, name: str, settings: Mapping[str, Any]) -> BaseConnector:
         """A connector for one run, from the values under `sources.<name>`.
 
-        Raises UnknownSourceError, or ConnectorSettingsError with a line for each setting that is wrong.
+        Raises UnknownSourceError, ConnectorSettingsError with a line for each setting that is wrong, or
+        DeclarationError when the author's constructor raises.
         """
         plugin = self.get(name)
-        return plugin.cls(build_settings(name, plugin.cls.Settings, settings))
+        values = build_settings(name, plugin.cls.Settings, settings)
+        try:
+            return plugin.cls(values)
+        except (Exception, SystemExit) as exc:
+            raise DeclarationError(
+                f"{plugin}: {plugin.cls.__name__} cannot be built: {type(exc).__name__}: {exc}. "
+                "The constructor takes `settings`, hands them to super().__init__ and does no work"
+            ) from exc
 
     def unconfigured(self, settings: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Unconfigured]:
         """Sources with required settings that have no value, by name; they are listed and not run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from connectors.configuration import build_settings, find_unconfigured
 from connectors.errors import ConnectorSettingsError
@@ -134,3 +134,18 @@ def test_checking_all_settings_finds_every_problem_of_every_source() -> None:
 def test_settings_of_a_quarantined_source_do_not_stop_the_others(discover: Discover, source: str) -> None:
     registry = discover(prices=source, broken="def")
     registry.check_settings({"broken": {"base_url": "x"}})
+
+
+def test_a_validator_that_fails_is_told_and_the_value_is_not_shown() -> None:
+    class Hasty(BaseModel):
+        region: str
+
+        @field_validator("region")
+        @classmethod
+        def _lookup(cls, region: str) -> str:
+            return {"north": "n"}[region]
+
+    with pytest.raises(ConnectorSettingsError, match="a validator raised KeyError") as caught:
+        build_settings("news", Hasty, {"region": "s3cret"})
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.errors import ConnectorFolderError, DuplicateSourceError, UnknownSourceError
+from connectors.errors import (
+    ConnectorFolderError,
+    DeclarationError,
+    DuplicateSourceError,
+    UnknownSourceError,
+)
 from connectors.registry import BUILTIN_SOURCES, ConnectorRegistry
 
 if TYPE_CHECKING:
@@ -189,3 +194,12 @@ def test_unknown_names_get_a_suggestion(discover: Discover, source: str) -> None
 def test_a_quarantined_name_gets_its_reason(discover: Discover) -> None:
     with pytest.raises(UnknownSourceError, match=r"prices.py:1: SyntaxError"):
         discover(prices="def").get("prices")
+
+
+@pytest.mark.parametrize("fault", ["raise KeyError('boom')", "exit(0)"])
+def test_a_constructor_that_fails_is_told_with_its_place(
+    discover: Discover, source: str, tmp_path: Path, fault: str
+) -> None:
+    registry = discover(prices=source + f"\n    def __init__(self, settings=None):\n        {fault}\n")
+    with pytest.raises(DeclarationError, match=r"prices\.py:6: Prices cannot be built: (KeyError|SystemExit)"):
+        registry.create("prices", {})

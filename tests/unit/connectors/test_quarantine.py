@@ -106,6 +106,7 @@ EXTRACT = '    def extract(self, since=None) -> Iterator[dict]:\n        yield {
         (RECORD, RECORD + '    key = "nothing"\n', "nothing"),
         (RECORD, RECORD + '    mode = "replace"\n', 'neither "append"'),
         (RECORD, RECORD + '    mode = "upsert"\n', "key"),
+        (RECORD, RECORD + '    mode = "upsert"\n    key = "id"\n', 'mode = "upsert" has no table yet'),
     ],
 )
 def test_classes_that_break_the_contract(
@@ -123,6 +124,28 @@ def test_a_field_that_avro_cannot_carry_is_named_with_its_path(
     broken = quarantined(source.replace("id: int", "id: int\n        items: list[object] = []"))
     assert broken.line == 6
     assert "Record.items[]" in broken.cause
+
+
+@pytest.mark.parametrize(
+    ("due", "words", "cause"),
+    [
+        ("datetime(2030, 1, 1)", "''", "not a later, aware datetime"),
+        ("t", "''", "not a later, aware datetime"),
+        ("t + timedelta(1)", "None", "describe() gives None"),
+        ("1 / 0", "''", "ZeroDivisionError"),
+    ],
+)
+def test_a_schedule_of_ones_own_that_fails_is_set_aside_before_it_stops_the_clock(
+    quarantined: Callable[[str], Quarantined], source: str, due: str, words: str, cause: str
+) -> None:
+    own = (
+        "from datetime import datetime, timedelta\n"
+        "class Own:\n"
+        f"    def next_after(self, t):\n        return {due}\n"
+        f"    def describe(self):\n        return {words}\n"
+    )
+    broken = quarantined(own + source.replace(RECORD, "    schedule = Own()\n\n" + RECORD))
+    assert cause in broken.cause
 
 
 def test_a_name_that_asks_for_settings_is_told_so(
