@@ -69,8 +69,9 @@ def build_settings(source: str, model: type[BaseModel], values: Mapping[str, Any
     except ValidationError as exc:
         problems += [_problem(source, error["loc"], error["msg"]) for error in exc.errors(include_url=False)]
         raise _settings_error(source, problems) from None  # the original would print the values
-    except Exception as exc:  # a validator is the author's code; what it says may hold the values
-        fault = f"{model.__qualname__} cannot be read: a validator raised {type(exc).__name__}, not ValueError"
+    except Exception as exc:  # the author's validator; what it says may hold the values
+        kind = type(exc).__name__
+        fault = f"{model.__qualname__} cannot be read: a validator raised {kind}, not ValueError"
         raise _settings_error(source, [*problems, fault]) from None
     if problems:
         raise _settings_error(source, problems)

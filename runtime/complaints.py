@@ -26,6 +26,7 @@ _SENTENCES = {
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
     "literal_error": "must be {expected}",
+    "path_not_file": "must be a file that is there",
     "byte_size": "must be a number of bytes, such as 67108864 or 64MiB",
     "byte_size_unit": "must be a number of bytes, such as 67108864 or 64MiB",
     "dict_type": "must be a table of names and values",

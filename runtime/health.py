@@ -159,10 +159,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), port), family=family)
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
+    except (OSError, UnicodeError) as exc:  # UnicodeError: a name that no name server could be asked for
+        if isinstance(exc, OSError) and exc.errno == errno.EADDRINUSE:
             raise PortTakenError(host, port) from exc
+        why = exc.strerror if isinstance(exc, OSError) else "that is no host name"
         raise StartError(
-            f"Cannot listen on {host}:{port} for health and metrics: {exc.strerror}. "
+            f"Cannot listen on {host}:{port} for health and metrics: {why}. "
             "Set INGEST_HTTP__HOST to an address of this machine and INGEST_HTTP__PORT to a port above 1023."
         ) from exc

@@ -51,9 +51,11 @@ def hide_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def secret_values(settings: Settings) -> Sequence[str]:
-    """The secrets in these settings, the longest first, each also as it looks inside a URL."""
+    """The secrets in these settings, the longest first, each also as it looks inside a URL or a `repr`."""
     found = {settings.clickhouse.address.password, *_secrets_in(dict(settings), "")}
-    spellings = found | {quote(secret, safe="") for secret in found}
+    # A line break at the end, from an editor or `echo`, is escaped or lost where an error quotes the value.
+    found |= {secret.strip() for secret in found}
+    spellings = found | {quote(secret, safe="") for secret in found} | {repr(each)[1:-1] for each in found}
     return sorted((text for text in spellings if len(text) >= _SHORTEST), key=len, reverse=True)
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    FilePath,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -66,7 +67,7 @@ class RegistrySettings(Part):
     url: str = Field("http://localhost:8081", description="Address of a Confluent-compatible registry")
     username: str | None = Field(None, description="User, where the registry asks for one")
     password: SecretStr | None = Field(None, description="Password of that user")
-    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
+    ca_file: FilePath | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
 
     _check_url = field_validator("url")(http_url)
 
@@ -85,9 +86,12 @@ class ClickHouseSettings(Part):
         SecretStr("http://default@localhost:8123/default"),
         description="HTTP interface, `http://user:password@host:8123/database`",
     )
-    cluster: str | None = Field(None, description="Cluster for `ON CLUSTER` and replicated tables")
+    cluster: str | None = Field(
+        None,
+        description="Kept for `ON CLUSTER` of a later version: the loader does not start while it is set",
+    )
     insert_deadline_seconds: Seconds = Field(120, description="How long one insert may take")
-    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
+    ca_file: FilePath | None = Field(None, description="Certificates to trust instead of the system's (PEM)")
 
     @field_validator("url")
     @classmethod

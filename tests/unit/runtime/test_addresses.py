@@ -1,5 +1,7 @@
 """The URL of ClickHouse, in parts."""
 
+from pathlib import Path
+
 import pytest
 
 from runtime.addresses import ClickHouseAddress, clickhouse_address
@@ -22,8 +24,10 @@ def test_each_part_is_read_and_unquoted(url: str, address: ClickHouseAddress) ->
     assert clickhouse_address(url) == address
 
 
-def test_client_arguments_are_those_of_clickhouse_connect() -> None:
-    env = {"INGEST_CLICKHOUSE__URL": "https://u:p@h/db", "INGEST_CLICKHOUSE__CA_FILE": "/ca.pem"}
+def test_client_arguments_are_those_of_clickhouse_connect(tmp_path: Path) -> None:
+    trusted = tmp_path / "ca.pem"
+    trusted.touch()
+    env = {"INGEST_CLICKHOUSE__URL": "https://u:p@h/db", "INGEST_CLICKHOUSE__CA_FILE": str(trusted)}
     assert load_settings(env=env).clickhouse.client_arguments() == {
         "host": "h",
         "port": 8443,
@@ -31,5 +35,5 @@ def test_client_arguments_are_those_of_clickhouse_connect() -> None:
         "username": "u",
         "password": "p",
         "database": "db",
-        "ca_cert": "/ca.pem",
+        "ca_cert": str(trusted),
     }

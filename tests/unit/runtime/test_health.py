@@ -114,10 +114,11 @@ def test_a_taken_port_is_told_with_the_setting_to_change() -> None:
             pass
 
 
-def test_an_address_of_another_machine_is_told_with_the_setting_to_change() -> None:
+@pytest.mark.parametrize("host", ["203.0.113.1", "a..b", "x" * 64])
+def test_an_address_of_another_machine_is_told_with_the_setting_to_change(host: str) -> None:
     with (
         pytest.raises(StartError, match="INGEST_HTTP__HOST"),
-        HealthServer(HttpSettings(host="203.0.113.1", port=0), {}),
+        HealthServer(HttpSettings(host=host, port=0), {}),
     ):
         pass
 

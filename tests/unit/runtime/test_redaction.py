@@ -42,8 +42,10 @@ def test_the_secrets_of_settings_are_found_in_every_spelling() -> None:
         "INGEST_SOURCES__NEWS__BASE_URL": "http://u:inurl@h",
         "INGEST_SOURCES__NEWS__REGION": "north",
         "INGEST_SOURCES__NEWS__TOKEN": "abc",
+        "INGEST_SOURCES__NEWS__PASSWORD": "two\nlines\n",
     }
     found = secret_values(load_settings(env=env))
     assert {"hunt/er2", "hunt%2Fer2", "registry!", "broker", "newskey", "otherkey", "inurl"} <= set(found)
+    assert HIDDEN in hide_text(f"Illegal header value {b'Bearer two%slines' % chr(10).encode()!r}", found)
     assert not {"someone", "north", "abc", ""} & set(found)
     assert list(found) == sorted(found, key=len, reverse=True)

@@ -118,6 +118,8 @@ def test_all_faults_are_reported_at_once() -> None:
         ("INGEST_KAFKA__PROPERTIES", "[1]", "must be a JSON object"),
         ("INGEST_KAFKA__PROPERTIES", "{", "must be a JSON object"),
         ("INGEST_REGISTRY__URL", "localhost:8081", "must look like http://host:8081"),
+        ("INGEST_REGISTRY__CA_FILE", "/not/there.pem", "must be a file that is there, got /not/there.pem"),
+        ("INGEST_CLICKHOUSE__CA_FILE", "/", "must be a file that is there, got /"),
         ("INGEST_REGISTRY__URL", "http://u:hunter2@h", "must not hold user and password"),
     ],
 )
