@@ -45,7 +45,7 @@ class Preparation:
         self._topics = topics
         self._names = names
         self._settings = settings
-        self._encoders: dict[str, tuple[dict[str, Any], RecordEncoder]] = {}
+        self._encoders: dict[str, tuple[SourceContract, RecordEncoder]] = {}
 
     def prepare(self, source: str) -> Prepared:
         """Make `source` ready to run.
@@ -62,11 +62,12 @@ class Preparation:
         return Prepared(connector, Target(source, topic, dead_letters, self._names.cursors, limit), encoder)
 
     def _encoder(self, contract: SourceContract, topic: str) -> RecordEncoder:
-        schema = build_schema(contract, self._names)
         known = self._encoders.get(contract.source)
-        if known is not None and known[0] == schema:
+        # Not by the schema: an encoder takes records of its own model class, and two classes may have one.
+        if known is not None and known[0] == contract:
             return known[1]
+        schema = build_schema(contract, self._names)
         schema_id = self._schemas.register(self._names.subject(topic), schema)
         encoder = RecordEncoder(contract, schema, schema_id)
-        self._encoders[contract.source] = (schema, encoder)
+        self._encoders[contract.source] = (contract, encoder)
         return encoder
