@@ -19,14 +19,15 @@ from consumer.plans import Plans
 from consumer.session import Session
 from consumer.subscription import consumer_properties
 from consumer.workers import Workers
-from runtime.errors import PlatformError
+from runtime.errors import PlatformError, SettingsError
 from runtime.exit_codes import ExitCode
 from runtime.health import HealthServer
-from runtime.kafka import client_properties
+from runtime.kafka import check_properties, client_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
 from runtime.settings import Settings
 from runtime.stopping import Deadline, Stopping
+from schemas.errors import RegistryRefusedError
 from schemas.names import Names
 from schemas.registry import SchemaRegistry
 
@@ -37,14 +38,29 @@ _log = structlog.get_logger(__name__)
 
 
 def main(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+    """Run until SIGTERM or SIGINT; returns the exit code.
+
+    0 after a drain, 3 if the settings cannot be worked with, 4 if the health port is taken.
+    """
     configure_logging(settings.log, daemon=True, secrets=secret_values(settings))
-    with Stopping() as stopping:
-        try:
+    try:
+        _check(settings)
+        with Stopping() as stopping:
             return LoaderDaemon(settings, stopping).run()
-        except PlatformError as exc:
-            _log.error("cannot_start", error=str(exc))
-            return ExitCode.CONFIG
+    except (PlatformError, RegistryRefusedError) as exc:
+        _log.error("cannot_start", error=str(exc))
+        taken = isinstance(exc, PlatformError) and not isinstance(exc, SettingsError)
+        return ExitCode.UNREACHABLE if taken else ExitCode.CONFIG
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what would only be found later, or not at all: SettingsError."""
+    if settings.clickhouse.cluster is not None:
+        raise SettingsError(
+            f"INGEST_CLICKHOUSE__CLUSTER={settings.clickhouse.cluster}: tables ON CLUSTER are not built yet, "
+            "and tables of one server would hold a part of the rows each. Leave it unset and load one server"
+        )
+    check_properties(settings.kafka)
 
 
 class LoaderDaemon:
