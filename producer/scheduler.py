@@ -9,10 +9,12 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import random
 from typing import TYPE_CHECKING
+
+import structlog
 
 from producer.engine import Requeued
 from producer.errors import NextStep, SourceError, next_step
@@ -29,6 +31,7 @@ RETRY_SECONDS, RETRY_LONGEST = 5.0, 300.0
 WAIT_SECONDS, WAIT_LONGEST = 1.0, 15.0
 # An outside API may ask for an absurd wait; one request an hour hurts nobody.
 RETRY_AFTER_LONGEST = 3600.0
+_log = structlog.get_logger(__name__)
 
 
 class State(StrEnum):
@@ -101,11 +104,10 @@ class Scheduler:
         did (`last_completed` is when that one had started); otherwise at the next tick.
         """
         now = self._now()
-        due = now if last_completed is None else max(now, schedule.next_after(last_completed))
         with self._lock:
             self._schedules[source] = schedule
-            self._enqueue(_Queued(due, next(self._order), JobPayload(source=source, reason="schedule"), True))
-            self._tell(source, State.SCHEDULED, next_due=due)
+            due = now if last_completed is None else self._tick_after(source, last_completed)
+            self._enqueue_tick(source, State.SCHEDULED, None, due and max(now, due))
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""
@@ -174,9 +176,24 @@ class Scheduler:
 
     def _finish(self, queued: _Queued, state: State, reason: str | None) -> None:
         source = queued.job.source
-        due = None
         if queued.tick:
-            due = self._schedules[source].next_after(self._now())
+            self._enqueue_tick(source, state, reason, self._tick_after(source, self._now()))
+        else:
+            self._tell(source, state, reason)
+
+    def _tick_after(self, source: str, after: datetime) -> datetime | None:
+        """None if the schedule, which may be a class of the author's own, gives none that can be used."""
+        try:
+            due = self._schedules[source].next_after(after)
+            return due.astimezone(UTC) if due > after else None
+        except Exception as exc:
+            _log.error("schedule_raised", source=source, error=repr(exc))
+            return None
+
+    def _enqueue_tick(self, source: str, state: State, reason: str | None, due: datetime | None) -> None:
+        if due is None:
+            state, reason = State.FAILED, "its schedule gives no next time"
+        else:
             self._enqueue(_Queued(due, next(self._order), JobPayload(source=source, reason="schedule"), True))
         self._tell(source, state, reason, due)
 

@@ -50,7 +50,9 @@ class Topics:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._clock, self._sleep = clock, sleep
-        self._admin = AdminClient(dict(properties))
+        self._broker_says = "no answer"
+        with_reasons: dict[str, Any] = {**properties, "error_cb": self._on_error}
+        self._admin = AdminClient(with_reasons)
         self._partitions = settings.topic_partitions
         self._replication = settings.topic_replication
         self._timeout = timeout
@@ -58,9 +60,9 @@ class Topics:
     def reachable(self) -> str | None:
         """None if the broker answers, otherwise what is wrong, for a readiness check."""
         try:
-            self._admin.list_topics(timeout=min(self._timeout, REACH_TIMEOUT))
-        except KafkaException as exc:
-            return f"broker does not answer: {exc.args[0].str()}"
+            self._listed(min(self._timeout, REACH_TIMEOUT))
+        except BrokerAwayError as exc:
+            return str(exc)
         return None
 
     def ensure_source(self, topic: str, dead_letter_topic: str) -> int:
@@ -78,16 +80,22 @@ class Topics:
         """How many partitions an existing topic has."""
         return len(self._await_known([topic])[topic].partitions)
 
-    def _known(self) -> dict[str, Any]:
+    def _listed(self, timeout: float) -> dict[str, Any]:
         try:
             # Asked for all topics, since asking for one may create it on brokers that allow that.
-            topics: dict[str, Any] = self._admin.list_topics(timeout=self._timeout).topics
+            topics: dict[str, Any] = self._admin.list_topics(timeout=timeout).topics
         except KafkaException as exc:
-            raise BrokerAwayError(f"the broker did not list its topics: {exc.args[0].str()}") from exc
+            # Serves what has queued up: the reason, and log lines, which would pile up otherwise.
+            self._admin.poll(0)
+            raise BrokerAwayError(f"the broker does not answer ({self._broker_says})") from exc
+        self._admin.poll(0)
         return topics
 
+    def _on_error(self, error: KafkaError) -> None:
+        self._broker_says = error.str()
+
     def _ensure(self, wanted: Mapping[str, Mapping[str, str]]) -> None:
-        known = self._known()
+        known = self._listed(self._timeout)
         missing = [
             NewTopic(
                 topic,
@@ -111,7 +119,7 @@ class Topics:
         # A topic just created is not at once in the metadata of every broker.
         deadline = self._clock() + self._timeout
         while True:
-            known = self._known()
+            known = self._listed(self._timeout)
             if all(topic in known and known[topic].error is None for topic in topics):
                 return known
             if self._clock() >= deadline:

@@ -15,10 +15,12 @@ from pydantic import AwareDatetime, BaseModel
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry, Plugin
 from producer.assembly import Parts, assembled
+from producer.run import RunReport
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from runtime.topic_reader import read_to_end
 from schemas.names import Names
+from schemas.records import JobPayload
 from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
 from tests.daemon_process import DaemonProcess
@@ -74,6 +76,14 @@ def parts_for(settings: Settings, *classes: type[BaseConnector]) -> Iterator[Par
     with assembled(settings, ConnectorRegistry(plugins)) as parts:
         parts.topics.ensure_cursors(Names(settings.topic_prefix).cursors)
         yield parts
+
+
+def run(settings: Settings, connector: type[BaseConnector], job: JobPayload | None = None) -> RunReport:
+    """Run one connector of the test's to its end."""
+    with parts_for(settings, connector) as parts:
+        outcome = parts.engine.run(job or JobPayload(source="readings"))
+    assert isinstance(outcome, RunReport)
+    return outcome
 
 
 def messages(settings: Settings, topic: str) -> list[Message]:

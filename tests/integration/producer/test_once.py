@@ -67,5 +67,5 @@ def test_what_is_absent_is_named(settings: Settings) -> None:
     with pytest.raises(UnknownSourceError, match="did you mean 'readings'"):
         run_once(settings, "reading", connectors=registry(connector))
     nowhere = load_settings({"kafka": {"bootstrap_servers": "127.0.0.1:1"}}, env={})
-    with pytest.raises(BrokerAwayError, match="did not list its topics"):
+    with pytest.raises(BrokerAwayError, match="the broker does not answer"):
         run_once(nowhere, "readings", connectors=registry(connector))

@@ -3,6 +3,7 @@ still.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,35 @@ def test_states_are_told_as_they_change(clock: SettableClock) -> None:
         ("news", State.NOT_CONFIGURED),
     ]
     assert scheduler.statuses()["weather"].next_due is not None
+
+
+class Raising:
+    """A schedule of an author's own, gone wrong."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def next_after(self, t: datetime) -> datetime:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer  # type: ignore[no-any-return]
+
+    def describe(self) -> str:
+        return "never"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [ValueError("no idea"), None, "tomorrow", START, datetime(2030, 1, 1), START - timedelta(days=1)],  # noqa: DTZ001
+)
+def test_a_schedule_that_gives_no_next_time_fails_its_source_alone(
+    scheduler: Scheduler, clock: SettableClock, answer: Any
+) -> None:
+    scheduler.add("weather", Raising(answer), None)
+    scheduler.add("late", Raising(answer), START)
+    scheduler.add("news", HOURLY, START)
+    assert scheduler.take_due() is not None
+    scheduler.done("weather", REPORT)
+    states = {source: status.state for source, status in scheduler.statuses().items()}
+    assert states == {"weather": State.FAILED, "late": State.FAILED, "news": State.SCHEDULED}
+    assert due_in(scheduler, clock) == 3600.0
