@@ -1,6 +1,6 @@
 """`ingest connectors`: what is there, whether it is right, and what it would publish."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,23 +9,26 @@ from cli.session import current
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from connectors.configuration import Unconfigured
     from connectors.registry import ConnectorRegistry, Plugin
     from runtime.settings import Settings
 
 app = typer.Typer(help="Connectors: list, check, try.", no_args_is_help=True)
+
+_SKIPPED = "the producer does not run it: INGEST_CONNECTORS__SKIP names it"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List all connectors, those set aside with the reason."""
+    """List all connectors, those skipped or set aside with the reason."""
     from cli.output import print_columns, print_json
 
     session = current(context)
     settings = session.settings()
     registry = session.registry(settings)
-    rows = _rows(registry, settings.sources)
+    rows = _rows(registry, settings)
     if as_json:
         print_json(rows)
         return
@@ -39,25 +42,44 @@ def check(
     name: Annotated[str | None, typer.Argument(help="One source; without it all of them.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check import, settings and schema. Exit code 3 when one is wrong or unknown."""
+    """Check import, settings and schema. Exit code 3 when one is wrong or unknown.
+
+    Without a name, sources that INGEST_CONNECTORS__SKIP leaves out are shown and not checked.
+    """
     from cli.output import print_json
     from runtime.exit_codes import ExitCode
 
     session = current(context)
     settings = session.settings()
     registry = session.registry(settings)
-    waiting = {} if name else registry.unconfigured(settings.sources)
-    names = [name] if name else [source for source in registry.sources if source not in waiting]
+    skipped = [source for source in settings.connectors.skip if source in registry.sources]
+    waiting = {} if name else _waiting(registry, settings)
+    names = [name] if name else [each for each in registry.sources if each not in {*waiting, *skipped}]
     faults = {} if name else {each.origin: str(each) for each in registry.quarantined}
     for source in names:
         if fault := _fault(registry, source, settings):
             faults[source] = fault
     if as_json:
-        print_json({"ok": not faults, "checked": names, "not_configured": [*waiting], "faults": faults})
+        print_json(
+            {
+                "ok": not faults,
+                "checked": names,
+                "skipped": skipped,
+                "not_configured": [*waiting],
+                "faults": faults,
+            }
+        )
     else:
         for source in names:
             typer.echo(f"{source}: {'FAULT' if source in faults else 'ok'}")
-    for note in [*waiting.values(), *faults.values()]:
+        for source in skipped:
+            typer.echo(f"{source}: skipped ({_SKIPPED})")
+    unknown = [
+        f"INGEST_CONNECTORS__SKIP names {each!r}, but no source is called so"
+        for each in settings.connectors.skip
+        if each not in registry.sources
+    ]
+    for note in [*waiting.values(), *unknown, *faults.values()]:
         session.say(str(note))
     if faults:
         raise typer.Exit(ExitCode.CONFIG)
@@ -80,6 +102,8 @@ def try_out(
     session = current(context)
     settings = session.settings()
     connector = session.registry(settings).create(name, settings.sources.get(name, {}))
+    if name in settings.connectors.skip:
+        session.say(f"{name} is skipped: {_SKIPPED}")
     trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
     if as_json:
         print_json(trial.as_dict())
@@ -103,15 +127,17 @@ def _fault(registry: "ConnectorRegistry", source: str, settings: "Settings") -> 
     return None
 
 
-def _rows(
-    registry: "ConnectorRegistry", settings: "Mapping[str, Mapping[str, Any]]"
-) -> list[dict[str, str | None]]:
-    waiting = registry.unconfigured(settings)
-    rows = [
-        {**_row(plugin), "state": "not configured" if name in waiting else "ready"}
-        | {"detail": str(waiting[name]) if name in waiting else None}
-        for name, plugin in registry.sources.items()
-    ]
+def _waiting(registry: "ConnectorRegistry", settings: "Settings") -> "Mapping[str, Unconfigured]":
+    """What is not configured, without what is not wanted."""
+    found = registry.unconfigured(settings.sources)
+    return {name: each for name, each in found.items() if name not in settings.connectors.skip}
+
+
+def _rows(registry: "ConnectorRegistry", settings: "Settings") -> list[dict[str, str | None]]:
+    skipped = {name: ("skipped", _SKIPPED) for name in settings.connectors.skip if name in registry.sources}
+    waiting = {name: ("not configured", str(each)) for name, each in _waiting(registry, settings).items()}
+    states = {**skipped, **waiting}
+    rows = [_row(plugin, *states.get(name, ("ready", None))) for name, plugin in registry.sources.items()]
     return rows + [
         {
             "source": None,
@@ -124,14 +150,14 @@ def _rows(
     ]
 
 
-def _row(plugin: "Plugin") -> dict[str, str | None]:
+def _row(plugin: "Plugin", state: str, detail: str | None) -> dict[str, str | None]:
     from connectors.schedule import parse_schedule
 
     schedule = parse_schedule(plugin.cls.schedule).describe()
     return {
         "source": plugin.name,
-        "state": None,
+        "state": state,
         "schedule": schedule,
         "origin": plugin.origin,
-        "detail": None,
+        "detail": detail,
     }

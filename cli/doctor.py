@@ -143,11 +143,11 @@ def _connectors(session: Session, settings: "Settings") -> Finding:
         registry.check_settings(settings.sources)
     except ConnectorError as exc:
         return Finding("connectors", False, str(exc), fix)
-    waiting = registry.unconfigured(settings.sources)
-    ready = [source for source in registry.sources if source not in waiting]
-    detail = f"ready: {', '.join(ready) or 'none'}" + (
-        f"; not configured: {', '.join(waiting)}" if waiting else ""
-    )
+    skipped = [source for source in settings.connectors.skip if source in registry.sources]
+    waiting = [source for source in registry.unconfigured(settings.sources) if source not in skipped]
+    ready = [source for source in registry.sources if source not in {*waiting, *skipped}]
+    states = {"ready": ready or ["none"], "not configured": waiting, "skipped": skipped}
+    detail = "; ".join(f"{state}: {', '.join(found)}" for state, found in states.items() if found)
     if registry.quarantined:
         return Finding("connectors", False, f"{detail}; {len(registry.quarantined)} set aside", fix)
     return Finding("connectors", True, detail)

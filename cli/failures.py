@@ -4,7 +4,7 @@ Errors are told by the names of their classes, so that this file imports none of
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -63,20 +63,22 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
 }
 
 
-def report(error: BaseException, *, debug: bool = False) -> ExitCode:
-    """Write the error to stderr; the exit code is the answer."""
+def report(
+    error: BaseException, *, debug: bool = False, hide: Callable[[str], str] = lambda text: text
+) -> ExitCode:
+    """Write the error to stderr, through `hide`; the exit code is the answer."""
     if debug:
-        typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        typer.echo(hide("".join(traceback.format_exception(error))), err=True, nl=False)
     code, what, step = _look_up(error)
     if code is None:
-        typer.echo(f"ingest: unexpected {type(error).__name__}: {error}", err=True)
+        typer.echo(hide(f"ingest: unexpected {type(error).__name__}: {error}"), err=True)
         if not debug:
             typer.echo(
                 "  next: this is a fault of ours; `ingest --debug …` shows where it happened", err=True
             )
         return ExitCode.ERROR
     typer.echo(f"ingest: {what}", err=True)
-    for line in str(error).splitlines():
+    for line in hide(str(error)).splitlines():
         typer.echo(f"  {line}", err=True)
     if step:
         typer.echo(f"  next: {step}", err=True)

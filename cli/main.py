@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as exc:
         from cli.failures import report
 
-        sys.exit(report(exc, debug=session.debug))
+        sys.exit(report(exc, debug=session.debug, hide=session.hide))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ consumer = typer.Typer(help="The daemon that loads ClickHouse.", no_args_is_help
 def producer_run(context: typer.Context) -> None:
     """Run all sources on their schedules, until SIGTERM or Ctrl-C."""
     from producer.daemon import main
+    from runtime.kafka import check_properties
 
-    raise typer.Exit(main(current(context).load().settings))
+    settings = current(context).load().settings
+    check_properties(settings.kafka)
+    raise typer.Exit(main(settings))
 
 
 @consumer.command("run")
@@ -40,9 +43,12 @@ def run(
 
     from cli.output import print_json
     from producer.once import exit_code, run_once
+    from runtime.kafka import check_properties
 
     session = current(context)
-    report = run_once(session.settings(), source, since)
+    settings = session.settings()
+    check_properties(settings.kafka)
+    report = run_once(settings, source, since)
     if as_json:
         print_json(asdict(report))
     else:

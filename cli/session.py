@@ -20,6 +20,7 @@ class Session:
     overrides: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
     debug: bool = False
+    _loaded: "LoadedSettings | None" = None
 
     def load(self) -> "LoadedSettings":
         """Read the settings with their origins; raises SettingsError."""
@@ -29,7 +30,8 @@ class Session:
         if self.config is not None:
             env["INGEST_CONFIG"] = str(self.config)
         overrides = {**self.overrides, **({"log.level": "debug"} if self.debug else {})}
-        return load_with_origins(overrides, env=env)
+        self._loaded = load_with_origins(overrides, env=env)
+        return self._loaded
 
     def settings(self) -> "Settings":
         """The settings of a command, with its log set up; raises SettingsError."""
@@ -40,6 +42,14 @@ class Session:
         log = settings.log.model_copy(update={"level": "error"}) if self.quiet else settings.log
         configure_logging(log, daemon=False, secrets=secret_values(settings))
         return settings
+
+    def hide(self, text: str) -> str:
+        """`text` without the secrets of the settings, as far as they were read."""
+        if self._loaded is None:
+            return text
+        from runtime.redaction import hide_text, secret_values
+
+        return hide_text(text, secret_values(self._loaded.settings))
 
     def registry(self, settings: "Settings") -> "ConnectorRegistry":
         """All connectors that these settings lead to."""

@@ -33,11 +33,13 @@ def tail(
     """Print the last records of a topic, decoded by their registered schema. Commits nothing."""
     from cli.output import print_json_line
     from cli.tail import Decoder, first, last
+    from runtime.kafka import check_properties
     from schemas.names import Names
     from schemas.registry import SchemaRegistry
 
     session = current(context)
     settings = session.settings()
+    check_properties(settings.kafka)
     names = Names(settings.topic_prefix)
     wanted = topic if "." in topic else names.topic(topic)
     if dead_letters:

@@ -3,7 +3,7 @@
 import inspect
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -51,15 +51,17 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
     trial = Trial(contract.source, names.topic(contract.source), build_schema(contract, names))
     encoder = RecordEncoder(contract, trial.schema, _NO_SCHEMA_ID)
     run_id, cursors = uuid.uuid4().hex, []
-    items = iter(connector.extract(connector.parse_since(since)))
-    with _requests(trial.requests), closing_if_possible(items):
-        for item in islice(_told(items, connector), limit):
+    items = _told(connector, connector.parse_since(since))
+    with _requests(trial.requests), closing(items):
+        for item in islice(items, limit):
             now = datetime.now(UTC)
             try:
                 record = connector.transform(item)
                 encoder.encode([record], extracted_at=now, run_id=run_id)
             except UnencodableRecordError as exc:
                 trial.rejected.append({"item": item, "reason": f"{exc.path} {exc.why}"})
+            except SystemExit as exc:
+                raise CommandError(f"source {contract.source}, in transform: {_exited(exc)}") from exc
             except Exception as exc:  # transform is the author's code: whatever it raises rejects this item
                 trial.rejected.append({"item": item, "reason": f"{type(exc).__name__}: {exc}"})
             else:
@@ -67,21 +69,37 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
                 trial.records.append(envelope.model_dump())
                 if connector.cursor:
                     cursors.append(getattr(record, connector.cursor))
-    trial.cursor = max(cursors, default=None)
+    trial.cursor = _newest(cursors, connector)
     return trial
 
 
-def _told(items: Iterator[Any], connector: BaseConnector) -> Iterator[Any]:
+def _newest(cursors: list[Any], connector: BaseConnector) -> Any:
+    try:
+        return max(cursors, default=None)
+    except TypeError as exc:
+        raise CommandError(
+            f"source {connector.name}: values of its cursor field `{connector.cursor}` do not compare: {exc}"
+        ) from exc
+
+
+def _exited(error: SystemExit) -> str:
+    return f"SystemExit({error.code!r}) would end the program; raise another error"
+
+
+def _told(connector: BaseConnector, since: Any) -> Generator[Any]:
     """The items; an error of the author's code is told with its place in the file."""
     count, file = 0, Path(inspect.getfile(type(connector)))
     try:
-        for item in items:
-            yield item
-            count += 1
+        items = iter(connector.extract(since))
+        with _closing_if_possible(items):
+            for item in items:
+                yield item
+                count += 1
     except ConnectorError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         line, cause = explain(exc, file)
+        cause = _exited(exc) if isinstance(exc, SystemExit) else cause
         raise CommandError(
             f"source {connector.name}, after {count} items: {cause}\n{file}:{line or '?'}"
         ) from exc
@@ -118,7 +136,7 @@ def type_text(avro: Any) -> str:
 
 
 @contextmanager
-def closing_if_possible(items: Iterator[Any]) -> Iterator[None]:
+def _closing_if_possible(items: Iterator[Any]) -> Iterator[None]:
     """Close a generator that was not read to its end; `extract` may also return a plain iterator."""
     close = getattr(items, "close", None)
     if close is None:

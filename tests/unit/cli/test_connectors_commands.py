@@ -3,8 +3,20 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from runtime.exit_codes import ExitCode
 from tests.unit.cli.conftest import Ingest
+
+ODD = """from pydantic import BaseModel
+from connectors import BaseConnector
+class Odd(BaseConnector):
+    name = "odd"
+    class Record(BaseModel):
+        id: int
+    def extract(self, since=None):
+        {body}
+{more}"""
 
 
 def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, folder: Path) -> None:
@@ -97,6 +109,76 @@ def test_an_error_of_the_authors_code_is_told_as_such(ingest: Ingest, folder: Pa
     assert result.code == ExitCode.ERROR
     assert "source fails, after 1 items: KeyError: 'answer'" in result.err
     assert f"{folder / 'fails.py'}:9" in result.err
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return None", "after 0 items: TypeError: 'NoneType' object is not iterable"),
+        ("raise KeyError('answer')", "after 0 items: KeyError: 'answer'"),
+        ("yield {'id': 1}; exit(0)", "after 1 items: SystemExit(0) would end the program"),
+    ],
+)
+def test_an_extract_that_gives_nothing_or_exits_is_told_as_such(
+    ingest: Ingest, folder: Path, body: str, said: str
+) -> None:
+    (folder / "odd.py").write_text(ODD.format(body=body, more=""))
+    result = ingest("connectors", "try", "odd")
+    assert result.code == ExitCode.ERROR
+    assert said in result.err
+    assert "fault of ours" not in result.err
+
+
+def test_a_transform_that_exits_does_not_end_the_command_well(ingest: Ingest, folder: Path) -> None:
+    more = "    def transform(self, item):\n        exit(0)\n"
+    (folder / "odd.py").write_text(ODD.format(body="yield {'id': 1}", more=more))
+    result = ingest("connectors", "try", "odd")
+    assert result.code == ExitCode.ERROR
+    assert "source odd, in transform: SystemExit(0)" in result.err
+
+
+def test_one_constructor_that_fails_does_not_hide_the_others(ingest: Ingest, folder: Path) -> None:
+    more = "    def __init__(self, settings=None):\n        raise RuntimeError('no')\n"
+    (folder / "odd.py").write_text(ODD.format(body="yield {'id': 1}", more=more))
+    result = ingest("connectors", "check")
+    assert result.code == ExitCode.CONFIG
+    assert "odd: FAULT" in result.out
+    assert "prices: ok" in result.out
+    assert f"{folder / 'odd.py'}:3: Odd cannot be built: RuntimeError: no" in result.err
+
+
+def test_skipped_sources_are_shown_as_skipped(ingest: Ingest, folder: Path) -> None:
+    skip = {"INGEST_CONNECTORS__SKIP": "prices,news,gone"}
+    rows = {row["source"]: row for row in json.loads(ingest("connectors", "list", "--json", **skip).out)}
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "flights": "ready",
+        "news": "skipped",
+        "prices": "skipped",
+        "weather": "ready",
+    }
+    assert "INGEST_CONNECTORS__SKIP" in rows["prices"]["detail"]
+    checked = ingest("connectors", "check")
+    assert "prices: skipped (the producer does not run it: INGEST_CONNECTORS__SKIP names it)" in checked.out
+    assert "names 'gone', but no source is called so" in checked.err
+    report = json.loads(ingest("connectors", "check", "--json").out)
+    assert (report["skipped"], report["not_configured"]) == (["prices", "news"], [])
+    assert "prices" not in report["checked"]
+    tried = ingest("connectors", "try", "prices", "--limit", "1")
+    assert tried.code == ExitCode.OK
+    assert "prices is skipped" in tried.err
+
+
+def test_a_secret_in_an_error_of_the_client_is_not_shown(ingest: Ingest, folder: Path) -> None:
+    (folder / "odd.py").write_text(
+        ODD.format(
+            body="raise RuntimeError(f'Illegal header value {self.settings.token!r}')",
+            more="    class Settings(BaseModel):\n        token: str\n",
+        )
+    )
+    for arguments in (["connectors", "try", "odd"], ["--debug", "connectors", "try", "odd"]):
+        result = ingest(*arguments, INGEST_SOURCES__ODD__TOKEN="hunter2\nx")
+        assert "Illegal header value" in result.err
+        assert "hunter2" not in result.out + result.err
 
 
 def test_schemas_show_prints_the_avro_schema(ingest: Ingest, folder: Path) -> None:

@@ -88,3 +88,16 @@ def test_dev_and_demo_get_their_options(
     monkeypatch.setattr(f"{module}.run", run)
     assert ingest(*command).code == 1
     assert seen == [expected]
+
+
+@pytest.mark.parametrize("command", [["run", "weather"], ["producer", "run"], ["topics", "tail", "weather"]])
+def test_a_kafka_property_without_sense_ends_with_3_before_anything_is_asked(
+    ingest: Ingest, command: list[str]
+) -> None:
+    result = ingest(
+        *command,
+        INGEST_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1",
+        INGEST_KAFKA__PROPERTIES__SECURITY_PROTOCOL="tsl",
+    )
+    assert result.code == ExitCode.CONFIG
+    assert "INGEST_KAFKA__PROPERTIES" in result.err
