@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format lint types imports unit test integration demo bench pins clean
+.PHONY: help install check format lint types imports unit test integration containers demo bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test: $(STAMP) ## All tests on the dev stack
 
 integration: $(STAMP) ## Only the tests that need servers
 	$(BIN)/pytest tests/integration tests/e2e
+
+containers: $(STAMP) ## The tests that start containers, all of docker-compose.yml included (needs a Docker engine)
+	INGEST_TEST_COMPOSE=1 $(BIN)/pytest -m containers
 
 demo: $(STAMP) ## Real data from connectors through Kafka into ClickHouse
 	@$(BIN)/ingest demo $(if $(JSON),--json) $(if $(KEEP),--keep $(KEEP))
