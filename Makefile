@@ -55,11 +55,13 @@ demo: $(STAMP) ## Real data from connectors through Kafka into ClickHouse
 bench: $(STAMP) ## Speed and memory beside what people use instead (JSON=1 for one object)
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json)
 
-pins: ## Compile requirements/*.txt anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --quiet pyproject.toml -o requirements/core.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --quiet pyproject.toml requirements/build.in --extra dev --extra demo --extra test -o requirements/dev.txt
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --quiet
+
+pins: ## Compile requirements/*.txt anew (needs uv); demo.txt is kept by hand
+	$(COMPILE) pyproject.toml -o requirements/core.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra dev --extra demo --extra test -o requirements/dev.txt
 
 clean: ## Remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
