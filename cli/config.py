@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.session import current
+from cli.session import Session, current
 
 if TYPE_CHECKING:
     from runtime.settings import LoadedSettings, Settings
@@ -22,8 +22,9 @@ def show(
     """Print all settings in force. Secrets are never shown."""
     from cli.output import print_columns, print_json, to_json
 
-    loaded = current(context).load()
-    rows = list(_rows(loaded))
+    session = current(context)
+    loaded = session.load()
+    rows = list(_rows(loaded, _sources(session, loaded.settings)))
     if as_json:
         print_json(
             {key: {"value": value, "origin": loaded.origin(key)} if origin else value for key, value in rows}
@@ -53,14 +54,33 @@ def check(context: typer.Context) -> None:
     session.say(f"settings are right; {len(registry.sources)} sources found")
 
 
-def _rows(loaded: "LoadedSettings") -> Iterator[tuple[str, Any]]:
+def _sources(session: Session, settings: "Settings") -> dict[str, dict[str, Any]]:
+    """The connectors' settings, without what their models declare secret under whatever name."""
+    from connectors.configuration import masked
+    from connectors.errors import ConnectorError
+    from runtime.redaction import HIDDEN
+
+    if not settings.sources:
+        return {}
+    try:
+        known = session.registry(settings).sources
+    except ConnectorError:
+        return {source: dict.fromkeys(values, HIDDEN) for source, values in settings.sources.items()}
+    return {
+        source: masked(known[source].cls.Settings, values, HIDDEN) if source in known else values
+        for source, values in settings.sources.items()
+    }
+
+
+def _rows(loaded: "LoadedSettings", sources: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
     from runtime.keys import Keys
     from runtime.redaction import HIDDEN, hide, secret_values
     from runtime.settings import Settings
 
     settings, secrets = loaded.settings, secret_values(loaded.settings)
     for path in Keys.of(Settings).fields:
-        key, value = ".".join(path), _value(settings, path)
+        key = ".".join(path)
+        value = sources if key == "sources" else _value(settings, path)
         if key == "clickhouse.url":
             address, password = settings.clickhouse.address, settings.clickhouse.address.password
             secret = f":{HIDDEN}" if password else ""

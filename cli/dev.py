@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.panel import Panel
@@ -17,18 +19,23 @@ from runtime.stopping import Stopping
 WATCH_SECONDS = 1.0
 
 
-def run(folder: Path | None, broker: str = "auto", connectors: tuple[Path, ...] = ()) -> int:
+def run(
+    folder: Path | None,
+    broker: str = "auto",
+    connectors: Sequence[Path] = (),
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Run everything in `folder` (None: a temporary one, removed at the end) until asked to stop.
 
-    `connectors` are further folders with connector files. Returns the exit code; raises the errors of
-    devstack, and DaemonDiedError when a daemon ends by itself.
+    `connectors` are folders with connector files, `options` further variables for the daemons. Returns the
+    exit code; raises the errors of devstack, and DaemonDiedError when a daemon ends by itself.
     """
     talk = Console(stderr=True)
     with Stopping() as stopping, ExitStack() as opened:
         home = folder or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ingest-dev-")))
         talk.print(f"Starting the dev stack in {home} …")
         stack = opened.enter_context(DevStack(home, broker=broker, say=talk.print))
-        daemons = opened.enter_context(Daemons(stack, _connector_paths(connectors)))
+        daemons = opened.enter_context(Daemons(stack, {**options, **_connector_paths(connectors)}))
         talk.print(banner(stack, daemons, kept=folder is not None))
         while not stopping.wait(WATCH_SECONDS):
             stack.raise_if_died()
@@ -65,7 +72,6 @@ def _keeping(kept: bool, *, full_broker: bool) -> str:
     return "kept" if full_broker else "kept, but for the broker's: Tansu has its topics in memory"
 
 
-def _connector_paths(folders: tuple[Path, ...]) -> dict[str, str]:
-    given = [os.environ.get("INGEST_CONNECTORS__PATHS", ""), *(str(folder.resolve()) for folder in folders)]
-    paths = os.pathsep.join(path for path in given if path)
+def _connector_paths(folders: Sequence[Path]) -> dict[str, str]:
+    paths = os.pathsep.join(str(folder.resolve()) for folder in folders)
     return {"INGEST_CONNECTORS__PATHS": paths} if paths else {}

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.session import current
+
 Keep = Annotated[
     Path | None,
     typer.Option(
@@ -20,6 +22,7 @@ Broker = Annotated[
 
 
 def dev(
+    context: typer.Context,
     keep: Keep = None,
     broker: Broker = "auto",
     connectors: Annotated[
@@ -29,10 +32,15 @@ def dev(
     """Start broker, registry, ClickHouse and both daemons; Ctrl-C ends all of it. Not for production."""
     from cli.dev import run
 
-    raise typer.Exit(run(keep, broker, tuple(connectors or ())))
+    session, own = current(context), tuple(connectors or ())
+    # Now, and not in a daemon's log after everything else has started.
+    settings = session.load().settings
+    session.registry(settings, own).check_settings(settings.sources)
+    raise typer.Exit(run(keep, broker, (*settings.connectors.paths, *own), session.environment()))
 
 
 def demo(
+    context: typer.Context,
     keep: Keep = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     broker: Broker = "auto",
@@ -40,4 +48,5 @@ def demo(
     """Send real data through the whole pipeline on this machine, and count it at every stage."""
     from cli.demo import run
 
+    current(context).load()
     raise typer.Exit(run(keep, as_json, broker))

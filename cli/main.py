@@ -72,7 +72,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options before the command's name hold for every command."""
+    """Options before the command's name hold for every command; `demo` has its own settings."""
     session = context.ensure_object(Session)
     session.config = config_file
     session.overrides = dict(_assignment(text) for text in assignments or ())

@@ -1,6 +1,7 @@
 """What the global options say, and the settings that follow from them."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,11 +52,22 @@ class Session:
 
         return hide_text(text, secret_values(self._loaded.settings))
 
-    def registry(self, settings: "Settings") -> "ConnectorRegistry":
-        """All connectors that these settings lead to."""
+    def environment(self) -> dict[str, str]:
+        """The global options as variables, for daemons that are started as processes."""
+        from runtime.keys import PREFIX, variable
+
+        given = {
+            name if name.upper().startswith(PREFIX) else variable(tuple(name.split("."))): value
+            for name, value in self.overrides.items()
+        }
+        file = {"INGEST_CONFIG": str(self.config.resolve())} if self.config is not None else {}
+        return {**file, **given, **({"INGEST_LOG__LEVEL": "debug"} if self.debug else {})}
+
+    def registry(self, settings: "Settings", more: Sequence[Path] = ()) -> "ConnectorRegistry":
+        """All connectors that these settings lead to, and those in `more` folders."""
         from connectors.registry import ConnectorRegistry
 
-        return ConnectorRegistry.discover(settings.connectors.paths)
+        return ConnectorRegistry.discover([*settings.connectors.paths, *more])
 
     def say(self, text: str) -> None:
         """Talk to the person: on stderr, because stdout is data; nothing with --quiet."""

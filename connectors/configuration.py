@@ -6,19 +6,18 @@ included. Values are never shown in messages: they may be secrets.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AliasChoices, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 
 from connectors.errors import ConnectorSettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 
@@ -76,6 +75,30 @@ def build_settings(source: str, model: type[BaseModel], values: Mapping[str, Any
     if problems:
         raise _settings_error(source, problems)
     return settings
+
+
+def masked(model: type[BaseModel], values: Mapping[str, Any], mask: str) -> dict[str, Any]:
+    """The given values for showing: `mask` in place of those in which the model declares a secret.
+
+    Also in place of all that cannot be told: keys the model does not know, values it does not take.
+    """
+    shown: dict[str, Any] = dict.fromkeys(values, mask)
+    with contextlib.suppress(Exception):  # a validator is the author's code
+        settings = _validate(model, values)
+        for name, field in model.model_fields.items():
+            if not _holds_secret(getattr(settings, name)):
+                shown |= {key: values[key] for key in _names_of(name, field) & values.keys()}
+    return shown
+
+
+def _holds_secret(value: Any) -> bool:
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_secret, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_holds_secret, value))
+    return hasattr(value, "get_secret_value")
 
 
 def _validate(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:

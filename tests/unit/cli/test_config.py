@@ -75,3 +75,27 @@ def test_check_finds_what_only_connectors_and_librdkafka_know(
 
 def test_quiet_leaves_the_talk_out(ingest: Ingest) -> None:
     assert ingest("--quiet", "config", "check").err == ""
+
+
+def test_what_a_connector_declares_secret_is_not_shown_under_any_name(
+    ingest: Ingest, folder: Path, tmp_path: Path
+) -> None:
+    prices = folder / "prices.py"
+    declared = "        pin: SecretStr\n        login: dict[str, SecretStr] = {}\n"
+    prices.write_text(
+        prices.read_text()
+        .replace("import BaseModel", "import BaseModel, SecretStr")
+        .replace("        rows:", f"{declared}        rows:")
+    )
+    given = {
+        "INGEST_SOURCES__PRICES__PIN": "hunter2",
+        "INGEST_SOURCES__PRICES__LOGIN": '{"a": "hunter2"}',
+        "INGEST_SOURCES__PRICES__ROWS": "7",
+    }
+    result = ingest("config", "show", **given)
+    shown = dict(line.split(maxsplit=1) for line in result.out.splitlines()[1:])
+    assert shown["sources.prices.rows"] == "7"
+    assert shown["sources.prices.pin"] == "**********"
+    assert "hunter2" not in result.out + result.err
+    wrong = ingest("config", "show", INGEST_SOURCES__PRICES__ROWS="hunter2")
+    assert "hunter2" not in wrong.out + wrong.err

@@ -65,9 +65,23 @@ def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
         (
             ["dev", "--keep", "d", "--broker", "tansu", "--connectors", "a", "--connectors", "b"],
             "cli.dev",
-            (Path("d"), "tansu", (Path("a"), Path("b"))),
+            (Path("d"), "tansu", (Path("a"), Path("b")), {}),
         ),
-        (["dev"], "cli.dev", (None, "auto", ())),
+        (["dev"], "cli.dev", (None, "auto", (), {})),
+        (
+            ["--set", "producer.workers=2", "--debug", "--set", "connectors.paths=b", "dev"],
+            "cli.dev",
+            (
+                None,
+                "auto",
+                (Path("b"),),
+                {
+                    "INGEST_PRODUCER__WORKERS": "2",
+                    "INGEST_CONNECTORS__PATHS": "b",
+                    "INGEST_LOG__LEVEL": "debug",
+                },
+            ),
+        ),
         (["demo", "--keep", "d", "--json", "--broker", "kafka"], "cli.demo", (Path("d"), True, "kafka")),
         (["demo"], "cli.demo", (None, False, "auto")),
     ],
@@ -75,10 +89,14 @@ def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
 def test_dev_and_demo_get_their_options(
     ingest: Ingest,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     command: list[str],
     module: str,
     expected: tuple[Any, ...],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
     seen: list[tuple[Any, ...]] = []
 
     def run(*arguments: Any) -> int:
@@ -101,3 +119,22 @@ def test_a_kafka_property_without_sense_ends_with_3_before_anything_is_asked(
     )
     assert result.code == ExitCode.CONFIG
     assert "INGEST_KAFKA__PROPERTIES" in result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["dev", "--connectors", "/no/such/folder"], "/no/such/folder cannot be read"),
+        (["--set", "source.x.y=1", "dev"], "source.x.y: there is no such setting"),
+        (["--set", "sources.wether.places=1", "dev"], "did you mean 'weather'?"),
+        (["--set", "http.port=many", "demo"], "INGEST_HTTP__PORT"),
+    ],
+)
+def test_dev_and_demo_refuse_what_their_daemons_would_refuse_before_anything_starts(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, command: list[str], said: str
+) -> None:
+    for module in ("cli.dev", "cli.demo"):
+        monkeypatch.setattr(f"{module}.run", lambda *arguments: pytest.fail("it has started"))
+    result = ingest(*command)
+    assert result.code == ExitCode.CONFIG
+    assert said in result.err
