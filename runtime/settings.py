@@ -128,9 +128,9 @@ class ConnectorsSettings(Part):
 class ProducerSettings(Part):
     """The daemon that extracts and publishes."""
 
-    slice_records: Count = Field(5000, description="Records that are encoded and produced together, at most")
+    slice_records: Count = Field(250, description="Records that are encoded and produced together, at most")
     slice_seconds: Seconds = Field(1.0, description="How long a record waits for its slice to fill, at most")
-    in_flight_records: Count = Field(100_000, description="Unacknowledged records, at most")
+    in_flight_records: Count = Field(25_000, description="Unacknowledged records, at most")
     drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
     workers: Count = Field(8, description="Sources that run at the same time, at most")
     topic_partitions: BrokerDefault = Field(

@@ -13,6 +13,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from runtime.errors import DependencyError
 
 CHUNK = 10_000
+# consume() uses all of it, also when the end is reached at once.
+WAIT_SECONDS = 0.02
 # librdkafka: this minus n is the place n offsets before the end (RD_KAFKA_OFFSET_TAIL).
 _OFFSET_TAIL = -2000
 
@@ -58,7 +60,7 @@ def _until_end(
 ) -> Iterator[Message]:
     last_progress = clock()
     while unfinished:
-        messages = consumer.consume(CHUNK, timeout=0.2)
+        messages = consumer.consume(CHUNK, timeout=WAIT_SECONDS)
         if messages:
             last_progress = clock()
         elif clock() - last_progress > timeout:
