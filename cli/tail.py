@@ -59,7 +59,13 @@ def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
 def _records(kafka: KafkaSettings, topic: str, last: int | None) -> Generator[Message]:
     _check_topic(kafka, topic)
     properties = client_properties(kafka, **{"group.id": "ingest-tail"})
-    yield from read_to_end(properties, topic, last=last, timeout=_SECONDS)
+    try:
+        yield from read_to_end(properties, topic, last=last, timeout=_SECONDS)
+    except KafkaException as exc:
+        raise CommandError(
+            f"the broker at {kafka.bootstrap_servers} does not let us read {topic}: {exc.args[0].str()}. "
+            "Look at the rights of the user in INGEST_KAFKA__PROPERTIES"
+        ) from exc
 
 
 def _check_topic(kafka: KafkaSettings, topic: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from pytest_httpserver import HTTPServer
 
 from runtime.exit_codes import ExitCode
@@ -120,3 +120,19 @@ def test_without_a_broker_it_ends_with_4(
     result = ingest("topics", "tail", "prices", INGEST_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9")
     assert result.code == ExitCode.UNREACHABLE
     assert "the broker at 127.0.0.1:9 did not answer" in result.err
+
+
+def test_a_topic_that_may_not_be_read_is_told(
+    ingest: Ingest, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(producer, encoded(1))
+
+    def refuse(*given: Any, **more: Any) -> Iterator[Any]:
+        raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+        yield
+
+    monkeypatch.setattr("cli.tail.read_to_end", refuse)
+    result = ingest("topics", "tail", "prices")
+    assert result.code == ExitCode.ERROR
+    assert "does not let us read ingest.prices" in result.err
+    assert "fault of ours" not in result.err
