@@ -31,8 +31,9 @@ from runtime.kafka_properties import SECRET, property_name, property_value_probl
 from runtime.keys import Keys
 from runtime.layers import Layer, read_layers
 
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
+# At most what waits and librdkafka's numbers can hold; an endless time to stop would be none.
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
 PropertyName = Annotated[str, AfterValidator(property_name)]
 BrokerDefault = Annotated[int, Field(ge=-1)]
 
