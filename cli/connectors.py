@@ -55,7 +55,9 @@ def check(
     skipped = [source for source in settings.connectors.skip if source in registry.sources]
     waiting = {} if name else _waiting(registry, settings)
     names = [name] if name else [each for each in registry.sources if each not in {*waiting, *skipped}]
-    faults = {} if name else {each.origin: str(each) for each in registry.quarantined}
+    faults: dict[str, str] = {}
+    for each in () if name else registry.quarantined:
+        faults[each.origin] = "\n".join(filter(None, (faults.get(each.origin), str(each))))
     for source in names:
         if fault := _fault(registry, source, settings):
             faults[source] = fault

@@ -49,6 +49,7 @@ def check_declaration(cls: type[BaseConnector]) -> None:
             f"{cls.__name__}.Settings must be a pydantic model: class Settings(BaseModel): …"
         )
     _check_name(cls)
+    _check_field_names(cls)
     _check_extract(cls)
     _check_cursor(cls)
     if cls.mode not in ("append", "upsert"):
@@ -92,6 +93,16 @@ def _check_name(cls: type[BaseConnector]) -> None:
         check_source_name(name)
     except ContractError as exc:
         raise DeclarationError(str(exc)) from exc
+
+
+def _check_field_names(cls: type[BaseConnector]) -> None:
+    for role in ("key", "sort", "event_time", "cursor"):
+        value = getattr(cls, role)
+        several = role in ("key", "sort") and isinstance(value, tuple | list)
+        if value is not None and not all(isinstance(each, str) for each in (value if several else [value])):
+            raise DeclarationError(
+                f'{cls.__name__}.{role} = {value!r} does not name a field: write it as text, such as "id"'
+            )
 
 
 def _check_extract(cls: type[BaseConnector]) -> None:

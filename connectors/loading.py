@@ -62,7 +62,7 @@ def explain(error: BaseException, path: Path | None) -> tuple[int | None, str]:
 
     The line is None if the error did not pass through the file. Without a path, the deepest frame counts.
     """
-    text = str(error) if not isinstance(error, SyntaxError) else error.msg
+    text = _text_of(error)
     cause = f"{type(error).__name__}: {text}".rstrip(": ")
     if isinstance(error, SystemExit):
         cause = f"SystemExit({error.code!r}): importing the file ends the program; importing must do no work"
@@ -71,6 +71,15 @@ def explain(error: BaseException, path: Path | None) -> tuple[int | None, str]:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if path is None or frame.filename == str(path)]
     return (lines[-1] if lines else None), cause
+
+
+def _text_of(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return error.msg
+    try:
+        return str(error)
+    except Exception as exc:  # an author's error class may be broken as well
+        return f"(its text cannot be had: {type(exc).__name__})"
 
 
 def class_line(cls: type) -> int | None:

@@ -51,6 +51,14 @@ def test_check_ends_with_3_for_a_broken_file_and_names_it(ingest: Ingest, folder
     assert f"{folder / 'broken.py'}:1" in result.err
 
 
+def test_check_names_every_fault_of_a_file(ingest: Ingest, folder: Path) -> None:
+    text = ODD.format(body="yield 1", more="    key = 5\n")
+    (folder / "odd.py").write_text(text + text.replace("Odd", "Worse").replace("key = 5", "sort = 6"))
+    result = ingest("connectors", "check")
+    assert "Odd.key = 5 does not name a field" in result.err
+    assert "Worse.sort = 6 does not name a field" in result.err
+
+
 def test_check_ends_with_3_for_an_unknown_name_and_for_wrong_settings(ingest: Ingest, folder: Path) -> None:
     unknown = ingest("connectors", "check", "price")
     assert unknown.code == ExitCode.CONFIG

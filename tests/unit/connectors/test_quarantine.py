@@ -104,6 +104,10 @@ EXTRACT = '    def extract(self, since=None) -> Iterator[dict]:\n        yield {
         ("id: int", "id: int | None\n    cursor = 'id'", "may be None"),
         (RECORD, RECORD + "    ordered = True\n", "is `ordered` by no cursor"),
         (RECORD, RECORD + '    key = "nothing"\n', "nothing"),
+        (RECORD, RECORD + "    key = 5\n", "key = 5 does not name a field"),
+        (RECORD, RECORD + "    sort = ('id', 5)\n", "sort = .* does not name a field"),
+        (RECORD, RECORD + "    event_time = 7\n", "event_time = 7 does not name a field"),
+        (RECORD, RECORD + "    cursor = ('id',)\n", "cursor = .* does not name a field"),
         (RECORD, RECORD + '    mode = "replace"\n', 'neither "append"'),
         (RECORD, RECORD + '    mode = "upsert"\n', "key"),
         (RECORD, RECORD + '    mode = "upsert"\n    key = "id"\n', 'mode = "upsert" has no table yet'),
@@ -175,6 +179,14 @@ def test_a_retry_on_the_generator_is_told_what_to_decorate(
     )
     assert broken.line == 12
     assert "Decorate the (plain) function that fetches one page" in broken.cause
+
+
+def test_an_error_that_cannot_even_be_told_is_told(quarantined: Callable[[str], Quarantined]) -> None:
+    broken = quarantined(
+        "class Odd(Exception):\n    def __str__(self):\n        raise KeyError('text')\nraise Odd\n"
+    )
+    assert broken.line == 4
+    assert broken.cause == "Odd: (its text cannot be had: KeyError)"
 
 
 def test_one_broken_class_leaves_the_others_of_its_file(discover: Discover, source: str) -> None:
