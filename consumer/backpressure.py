@@ -25,7 +25,8 @@ class Backpressure:
         held: Callable[[str], int],
     ) -> None:
         self._assignment = assignment
-        self._memory = memory_bytes
+        # The other half is librdkafka's queue, and what a paused topic held before the next one came.
+        self._memory = memory_bytes // 2
         self._held = held
         self._paused: set[str] = set()
 

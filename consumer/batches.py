@@ -15,6 +15,7 @@ from confluent_kafka import Message
 
 from consumer.assignment import Assigned, Assignment
 from consumer.container import Block, Framer, new_canary
+from consumer.writer_schema import SYNC_SIZE
 from schemas.wire import FRAME_SIZE
 
 # A kept message costs more than its bytes.
@@ -44,6 +45,7 @@ class Batch:
     """Records of one topic on their way into ClickHouse.
 
     With a `frame` they are framed rows in `blocks`; without one they are `messages` that have no frame.
+    `size` is what is inserted, `memory` what it takes here, in bytes.
     """
 
     topic: str
@@ -56,6 +58,7 @@ class Batch:
     first: dict[Assigned, int] = field(default_factory=dict)
     rows: int = 0
     size: int = 0
+    memory: int = 0
 
     @property
     def abandoned(self) -> bool:
@@ -70,6 +73,11 @@ class Batch:
         """Note that records of `assigned` from `offset` on are in here."""
         if offset < self.first.get(assigned, offset + 1):
             self.first[assigned] = assigned.unfinished[self] = offset
+
+    def forget_rows(self) -> None:
+        """Free the memory: somebody may hold the batch itself a little longer."""
+        self.blocks.clear()
+        self.messages.clear()
 
     def finish(self) -> None:
         """All its records are stored or dead-lettered."""
@@ -94,6 +102,7 @@ class Batches:
         self._random = random
         self._open: dict[tuple[str, bytes | None], Batch] = {}
         self._sealed: list[Batch] = []
+        self._flushed: dict[tuple[str, bytes | None], float] = {}
 
     def take(self, messages: Sequence[Message]) -> None:
         """Put records (no error events) into batches; those of partitions that are not ours are dropped."""
@@ -103,10 +112,17 @@ class Batches:
                 for _, same_leader in _by_leader(run):
                     self._take_run(assigned, same_leader)
 
-    def sealed(self) -> list[Batch]:
-        """Take away what is full or old enough."""
+    def sealed(self, *, idle: bool = False) -> list[Batch]:
+        """Take away what is full or old enough; with `idle` (nothing more to read now) also what is not.
+
+        Idleness seals a topic and schema id once in `seconds` at most: a trickle must not make many parts.
+        """
         due = self._clock() - self._limits.seconds
-        self._seal(batch for batch in list(self._open.values()) if batch.opened <= due)
+        for batch in list(self._open.values()):
+            key = batch.topic, batch.frame
+            if batch.opened <= due or (idle and self._flushed.get(key, due) <= due):
+                self._flushed[key] = self._clock()
+                self._seal([batch])
         sealed, self._sealed = self._sealed, []
         return sealed
 
@@ -120,9 +136,9 @@ class Batches:
         )
         return self.sealed()
 
-    def open_bytes(self, topic: str) -> int:
-        """Bytes of the topic's open batches."""
-        return sum(batch.size for (name, _), batch in self._open.items() if name == topic)
+    def open_memory(self, topic: str) -> int:
+        """Memory of the topic's open batches."""
+        return sum(batch.memory for (name, _), batch in self._open.items() if name == topic)
 
     def _take_run(self, assigned: Assigned, run: Sequence[Message]) -> None:
         values = list(map(_value, run))
@@ -146,27 +162,29 @@ class Batches:
         block = batch.framer.block(assigned.place(run[0].leader_epoch()), offsets, times, values)
         batch.blocks.append(block)
         batch.begin(assigned, offsets[0])
-        self._grow(batch, block.rows, len(block.data))
+        self._grow(batch, block.rows, block.size, block.memory)
 
     def _keep(self, assigned: Assigned, run: Sequence[Message]) -> None:
         batch = self._batch(assigned.topic, None)
         batch.messages.extend((assigned, message) for message in run)
         batch.begin(assigned, _offset(run[0]))
-        self._grow(batch, len(run), sum(map(len, run)) + _MESSAGE_OVERHEAD * len(run))
+        size = sum(map(len, run)) + _MESSAGE_OVERHEAD * len(run)
+        self._grow(batch, len(run), size, size)
 
     def _batch(self, topic: str, frame: bytes | None) -> Batch:
         batch = self._open.get((topic, frame))
         if batch is None:
             if len(self._open) >= _MAX_OPEN:
                 self._seal([min(self._open.values(), key=lambda other: other.opened)])
-            framer = Framer(new_canary(self._random), frame or b"")
+            framer = Framer(new_canary(self._random), frame or b"", self._random(SYNC_SIZE))
             batch = Batch(topic, frame, self._clock(), framer, self._random(16).hex())
             self._open[topic, frame] = batch
         return batch
 
-    def _grow(self, batch: Batch, rows: int, size: int) -> None:
+    def _grow(self, batch: Batch, rows: int, size: int, memory: int) -> None:
         batch.rows += rows
         batch.size += size
+        batch.memory += memory
         if batch.rows >= self._limits.rows or batch.size >= self._limits.bytes:
             self._seal([batch])
 

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from consumer import sql
+from consumer.container import COMPRESSION
 from consumer.errors import (
     AnswerLostError,
     ClickHouseAwayError,
@@ -106,7 +107,7 @@ class ClickHouse:
             self._raise(exc, "statement")
 
     def insert(self, into: str, parts: Generator[Any, None, None], token: str) -> float:
-        """Insert an Avro container; returns seconds. `into` is the quoted table with its columns.
+        """Insert a compressed Avro container; returns seconds. `into` is the table with columns, quoted.
 
         `token` is the same whenever the same bytes are sent again, and never otherwise: a retry whose first
         attempt did happen is then stored once. Raises AnswerLostError when nobody knows whether it happened.
@@ -120,8 +121,10 @@ class ClickHouse:
         }
         started = time.monotonic()
         try:
-            # A generator, since clickhouse-connect would copy bytes, and repeat them behind our back.
-            client.raw_insert(into, insert_block=parts, fmt="Avro", settings=settings)
+            # A generator, since clickhouse-connect would repeat bytes behind our back after a lost answer.
+            client.raw_insert(
+                into, insert_block=parts, fmt="Avro", compression=COMPRESSION, settings=settings
+            )
         except (ClickHouseError, HTTPError, OSError) as exc:
             if _never_answered(exc):
                 self._kill(query_id)

@@ -21,7 +21,7 @@ from runtime.stopping import Deadline
 
 POLL_SECONDS = 0.1
 # Messages taken at a time: enough to be cheap, few enough to stay in the processor's cache.
-CHUNK_MESSAGES = 5000
+CHUNK_MESSAGES = 2000
 CHUNK_BYTES = 8 << 20
 # How long the consumer waits for inserts before it pauses a topic that is ahead.
 PATIENCE = 1.0
@@ -62,10 +62,11 @@ class Loader:
     def step(self) -> None:
         """Consume once, seal what is due, commit what is done."""
         self.beat = self._clock()
-        messages = self._consumer.consume(self._chunk, timeout=POLL_SECONDS)
+        wanted = self._chunk
+        messages = self._consumer.consume(wanted, timeout=POLL_SECONDS)
         if messages:
             self._take(messages)
-        for batch in self._batches.sealed():
+        for batch in self._batches.sealed(idle=len(messages) < wanted):
             self._workers.submit(batch)
         self._settle()
         self._make_room()
@@ -138,7 +139,7 @@ class Loader:
                 patience = Deadline(PATIENCE, self._clock)
 
     def _held(self, topic: str) -> int:
-        return self._workers.held_bytes(topic) + self._batches.open_bytes(topic)
+        return self._workers.held_memory(topic) + self._batches.open_memory(topic)
 
     def _handle(self, event: Message) -> None:
         """An error that librdkafka reports in place of a record."""

@@ -72,7 +72,9 @@ class BatchLoader:
 
     def _insert(self, batch: Batch, plan: Plan, pieces: Sequence[Piece]) -> None:
         table, rows = plan.spec.table, sum(piece.rows for piece in pieces)
-        seconds = self._clickhouse.insert(plan.into, container(plan.header, pieces), _token(batch, pieces))
+        seconds = self._clickhouse.insert(
+            plan.into, container(plan.header, batch.framer.sync, pieces), _token(batch, pieces)
+        )
         if rows:
             metrics.INSERTS.labels(table).observe(seconds)
             metrics.BATCH_ROWS.labels(table).observe(rows)

@@ -3,8 +3,6 @@
 From a frame (the five bytes before each Avro body) to registered schema, gate, table and container header.
 """
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -51,14 +49,11 @@ class Plans:
         registry: SchemaRegistry,
         clickhouse: ClickHouse,
         names: Names,
-        *,
-        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._registry = registry
         self._database = clickhouse.database
         self._tables = Tables(clickhouse)
         self._names = names
-        self._random = random
         self._lock = Lock()
         self._plans: dict[tuple[str, bytes], Plan] = {}
 
@@ -103,7 +98,7 @@ class Plans:
         return Plan(
             spec,
             f"{spec.qualified_table} ({', '.join(map(sql.identifier, inserted))})",
-            header(gated.record, takes, self._random),
+            header(gated.record, takes),
             RecordDecoder(schema, gated.as_text),
             not gated.fast,
         )

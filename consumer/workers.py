@@ -83,7 +83,7 @@ class Workers:
                 lane = self._lanes[batch.topic] = Lane(batch.topic)
                 self._turns.append(lane)
             lane.batches.append(batch)
-            lane.held += batch.size
+            lane.held += batch.memory
             self._changed.notify()
 
     def finished(self, timeout: float = 0.0) -> list[Batch]:
@@ -94,8 +94,8 @@ class Workers:
             finished, self._finished = self._finished, []
             return finished
 
-    def held_bytes(self, topic: str) -> int:
-        """Bytes of the topic that are not loaded yet."""
+    def held_memory(self, topic: str) -> int:
+        """Memory of the topic's batches that are not loaded yet, in bytes."""
         with self._changed:
             lane = self._lanes.get(topic)
             return lane.held if lane else 0
@@ -143,9 +143,10 @@ class Workers:
         return None
 
     def _done(self, lane: Lane, batch: Batch) -> None:
+        batch.forget_rows()
         with self._changed:
             lane.busy -= 1
-            lane.held -= batch.size
+            lane.held -= batch.memory
             lane.failures = 0
             lane.not_before = 0.0
             if lane.waiting_for:

@@ -4,7 +4,7 @@ Leaves the rows to `container`. What each field of ours is for stands there.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from consumer.schema_tree import Array, Enum, Fixed, Map, Node, Primitive, Record, Union
@@ -25,8 +25,11 @@ def zigzag(number: int) -> bytes:
     return bytes(out)
 
 
-def header(record: Record, columns: Sequence[str], random: Callable[[int], bytes]) -> bytes:
-    """The container's header for a writer's record; its fields are named as the `columns` that take them."""
+def header(record: Record, columns: Sequence[str]) -> bytes:
+    """The container's header for a writer's record; its fields are named as the `columns` that take them.
+
+    The sync marker that ends it is the batch's own.
+    """
     # Not as escapes: the engine's reader makes two halves of a character beyond 16 bits, and a name of them.
     schema = json.dumps(writer_schema(record, columns), ensure_ascii=False).encode(errors="replace")
     return b"".join(
@@ -38,7 +41,6 @@ def header(record: Record, columns: Sequence[str], random: Callable[[int], bytes
             _prefixed(b"avro.codec"),
             _prefixed(b"null"),
             zigzag(0),
-            random(SYNC_SIZE),
         )
     )
 

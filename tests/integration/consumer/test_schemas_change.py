@@ -30,7 +30,7 @@ def test_added_fields_become_columns_also_for_what_was_there(
     old = weather.value(weather.record(6))
     loader()
     until(lambda: warehouse.count("weather") == 3, "rows before the change")
-    added = [
+    added: list[dict[str, Any]] = [
         {"name": "unit", "type": "string", "default": "C", "doc": "Unit of the temperature"},
         {"name": "wind", "type": ["null", "double"], "default": None},
     ]

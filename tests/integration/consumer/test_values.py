@@ -25,6 +25,7 @@ from schemas.registry import RegisteredSchema, SchemaRegistry
 from tests.unit.consumer.avro_strategies import records
 
 FRAME = b"\0\0\0\0\1"
+SYNC = os.urandom(16)
 PLACE = Place((1 << 32) + 1, 2**64 - 1, 3)
 EXAMPLES = int(os.environ.get("INGEST_TEST_EXAMPLES", "40"))
 
@@ -50,14 +51,14 @@ class Table:
         self.plan: Plan = Plans(OneSchema(schema), clickhouse, Names()).plan(f"ingest.{self.source}", FRAME)
 
     def insert(self, bodies: list[bytes], offset: int = 0) -> None:
-        framer = Framer(new_canary(os.urandom), FRAME)
+        framer = Framer(new_canary(os.urandom), FRAME, SYNC)
         offsets = range(offset, offset + len(bodies))
         decoded = [self.plan.decoder.decode(body) for body in bodies] if self.plan.decode else bodies
         block = framer.block(
             PLACE, offsets, [1000 * number for number in offsets], [FRAME + body for body in decoded]
         )
         self.clickhouse.insert(
-            self.plan.into, container(self.plan.header, [Piece(block, 0, block.rows)]), uuid.uuid4().hex
+            self.plan.into, container(self.plan.header, SYNC, [Piece(block, 0, block.rows)]), uuid.uuid4().hex
         )
 
     def rows(self, columns: str = "*") -> list[dict[str, Any]]:
@@ -251,13 +252,13 @@ def _plain(value: Any) -> Any:
 def test_epochs_before_1970_and_far_dates_fit_the_partitions(clickhouse: ClickHouse) -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
     table = Table(clickhouse, schema)
-    framer = Framer(new_canary(os.urandom), FRAME)
+    framer = Framer(new_canary(os.urandom), FRAME, SYNC)
     start = datetime(2020, 1, 1, tzinfo=UTC)
     times = [int((start + timedelta(days=31 * month)).timestamp() * 1000) for month in range(150)]
     times += [-1, -(2**53), 2**53]
     block = framer.block(PLACE, range(len(times)), times, [FRAME + _body(schema, {"x": 1})] * len(times))
     for _ in range(2):
-        parts = container(table.plan.header, [Piece(block, 0, block.rows)])
+        parts = container(table.plan.header, SYNC, [Piece(block, 0, block.rows)])
         clickhouse.insert(table.plan.into, parts, os.urandom(4).hex())
     assert len(table.rows("_offset")) == len(times)
 

@@ -1,4 +1,5 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import count
 
 import pytest
 
@@ -105,6 +106,18 @@ def test_age_counts_from_the_oldest_record(batches: Batches, clock: Clock, messa
     assert [batch.rows for batch in batches.sealed()] == [2]
 
 
+def test_with_nothing_more_to_read_a_batch_goes_at_once_but_not_twice_a_second(
+    batches: Batches, clock: Clock, message: MakeMessage
+) -> None:
+    batches.take([message(1)])
+    assert [batch.rows for batch in batches.sealed(idle=True)] == [1]
+    clock.now += 0.2
+    batches.take([message(2)])
+    assert batches.sealed(idle=True) == []
+    clock.now += 0.8
+    assert [batch.rows for batch in batches.sealed(idle=True)] == [1]
+
+
 def test_only_batches_with_records_of_leaving_partitions_are_sealed(
     batches: Batches, assignment: Assignment, message: MakeMessage
 ) -> None:
@@ -125,18 +138,14 @@ def test_frames_of_garbage_do_not_open_a_batch_each(batches: Batches, message: M
 def test_batches_have_canaries_and_tokens_of_their_own(
     assignment: Assignment, clock: Clock, message: MakeMessage
 ) -> None:
-    def endless() -> Iterator[bytes]:
-        for number in range(1, 100):
-            yield bytes([number]) * 16
-
-    source = endless()
-    batches = Batches(
-        assignment, Limits(1, 1 << 20, 1.0), clock=clock, random=lambda size: next(source)[:size]
-    )
+    numbers = count(1)
+    limits = Limits(1, 1 << 20, 1.0)
+    batches = Batches(assignment, limits, clock=clock, random=lambda size: bytes([next(numbers)]) * size)
     batches.take([message(1)])
     batches.take([message(2)])
     one, two = batches.sealed()
-    assert one.blocks[0].data[:8] != two.blocks[0].data[:8]
+    assert bytes(one.blocks[0].framed()[:8]) != bytes(two.blocks[0].framed()[:8])
+    assert one.framer.sync != two.framer.sync
     assert one.token != two.token
 
 

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 import fastavro
+import lz4.frame
 import pytest
 from hypothesis import given
 
@@ -16,11 +17,8 @@ from tests.unit.consumer.avro_strategies import records
 from tests.unit.consumer.conftest import FRAME
 
 CANARY = b"canary!!"
+SYNC = bytes(range(16))
 PLACE = Place(version=(1 << 32) + 4, epoch=2**64 - 3, partition=5)
-
-
-def _random(size: int) -> bytes:
-    return bytes(range(size))
 
 
 def _body(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
@@ -33,8 +31,9 @@ def _read(schema: dict[str, Any], pieces: list[Piece]) -> list[dict[str, Any]]:
     """Take a container apart with a reader that is not ours."""
     record = gate(read_schema(json.dumps(schema))).record
     columns = [entry.name for entry in record.fields]
-    parts = container(header(record, columns, _random), pieces)
-    found: list[Any] = list(fastavro.reader(io.BytesIO(b"".join(bytes(part) for part in parts))))
+    parts = container(header(record, columns), SYNC, pieces)
+    plain = b"".join(lz4.frame.decompress(part) for part in parts)
+    found: list[Any] = list(fastavro.reader(io.BytesIO(plain)))
     return found
 
 
@@ -54,7 +53,7 @@ def test_another_reader_finds_each_record_between_our_fields(
 ) -> None:
     schema, written = made
     bodies = [_body(schema, record) for record in written]
-    block = Framer(CANARY, FRAME).block(
+    block = Framer(CANARY, FRAME, SYNC).block(
         PLACE, range(len(bodies)), [7] * len(bodies), [FRAME + body for body in bodies]
     )
     found = _read(schema, [Piece(block, 0, block.rows)])
@@ -75,7 +74,7 @@ def test_any_run_of_rows_can_be_cut_out() -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "string"}]}
     texts = ["", "a", "bb", "ccc", "dddd"]
     values = [FRAME + _body(schema, {"x": text}) for text in texts]
-    block = Framer(CANARY, FRAME).block(PLACE, range(10, 15), list(range(5)), values)
+    block = Framer(CANARY, FRAME, SYNC).block(PLACE, range(10, 15), list(range(5)), values)
     whole = Piece(block, 0, 5)
     cut = [whole.cut(1, 3), whole.cut(4, 5)]
     assert [row["x"] for row in _read(schema, cut)] == ["a", "bb", "dddd"]
@@ -92,7 +91,7 @@ def test_a_container_without_rows_can_be_sent() -> None:
 
 def test_blocks_of_several_partitions_share_a_container() -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
-    framer = Framer(CANARY, FRAME)
+    framer = Framer(CANARY, FRAME, SYNC)
     blocks = [
         framer.block(
             Place(1 << 32, 9, partition), [partition], [0], [FRAME + _body(schema, {"x": partition})]
@@ -104,7 +103,7 @@ def test_blocks_of_several_partitions_share_a_container() -> None:
 
 
 def test_a_hostile_clock_stays_within_what_a_double_holds() -> None:
-    framer = Framer(CANARY, FRAME)
+    framer = Framer(CANARY, FRAME, SYNC)
     block = framer.block(PLACE, [1, 2, 3], [2**63 - 1, -(2**63), 5], [FRAME, FRAME, FRAME])
     assert [row.time for row in Piece(block, 0, 3).each()] == [2**53, -(2**53), 5]
 

@@ -16,7 +16,7 @@ def _pieces(rows: Sequence[int]) -> list[Piece]:
     pieces, offset = [], 0
     for size in rows:
         offsets = range(offset, offset + size)
-        block = Framer(b"c" * 8, FRAME).block(Place(1, 1, 0), offsets, [0] * size, [FRAME] * size)
+        block = Framer(b"c" * 8, FRAME, b"s" * 16).block(Place(1, 1, 0), offsets, [0] * size, [FRAME] * size)
         pieces.append(Piece(block, 0, size))
         offset += size
     return pieces

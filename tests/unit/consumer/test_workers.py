@@ -14,8 +14,8 @@ from consumer.workers import Workers
 DEADLINE = 10.0
 
 
-def _batch(topic: str = "ingest.weather", size: int = 10) -> Batch:
-    batch = Batch(topic, b"\0\0\0\0\1", 0.0, Framer(b"c" * 8, b""), "token", size=size)
+def _batch(topic: str = "ingest.weather", memory: int = 10) -> Batch:
+    batch = Batch(topic, b"\0\0\0\0\1", 0.0, Framer(b"c" * 8, b"", b"s" * 16), "token", memory=memory)
     batch.begin(Assigned(topic, 0, TopicId("id", 1)), 0)
     return batch
 
@@ -53,14 +53,14 @@ def test_a_topic_that_cannot_get_on_holds_up_nobody_else() -> None:
 
     with Workers(load, threads=1) as workers:
         for _ in range(3):
-            workers.submit(_batch("ingest.stuck", size=7))
+            workers.submit(_batch("ingest.stuck", memory=7))
         for _ in range(3):
             workers.submit(_batch("ingest.weather"))
         done = _collect(workers, 3)
         assert [batch.topic for batch in done] == ["ingest.weather"] * 3
         assert workers.waiting() == {"ingest.stuck": "too many parts"}
-        assert workers.held_bytes("ingest.stuck") == 21
-        assert workers.held_bytes("ingest.weather") == 0
+        assert workers.held_memory("ingest.stuck") == 21
+        assert workers.held_memory("ingest.weather") == 0
 
 
 def test_a_topic_with_much_waits_its_turn() -> None:
@@ -131,7 +131,7 @@ def test_what_time_does_not_mend_is_said_and_kept(error: Exception) -> None:
         _until(lambda: bool(workers.waiting()))
         assert str(error) in workers.waiting()["ingest.weather"]
         assert workers.finished() == []
-        assert workers.held_bytes("ingest.weather") == 10
+        assert workers.held_memory("ingest.weather") == 10
 
 
 def test_an_abandoned_batch_is_not_loaded_any_more() -> None:
