@@ -69,7 +69,7 @@ class Block:
 
     def framed(self) -> memoryview:
         """The rows as they were."""
-        plain = memoryview(lz4.frame.decompress(self.data))
+        plain = memoryview(lz4.frame.decompress(_FRAME_START + self.data + _FRAME_END))
         return plain[len(plain) - SYNC_SIZE - self.size : len(plain) - SYNC_SIZE]
 
 
@@ -99,7 +99,7 @@ class Framer:
         rows = zip(map(pack, repeat(head), offsets, times), values, repeat(self._canary))
         start = zigzag(len(lengths)) + zigzag(size)
         plain = b"".join(chain((start,), chain.from_iterable(rows), (self.sync,)))
-        return Block(place, head_size, size, lz4.frame.compress(plain), lengths)
+        return Block(place, head_size, size, _compressed(plain), lengths)
 
     def _new_head(self, place: Place) -> tuple[bytes, Callable[..., bytes]]:
         signed = place.epoch - (1 << 64) if place.epoch >= 1 << 63 else place.epoch
@@ -128,7 +128,7 @@ class Piece:
             return self.block.data
         rows = self._framed()
         plain = b"".join((zigzag(self.rows), zigzag(len(rows)), rows, sync))
-        return bytes(lz4.frame.compress(plain))
+        return _compressed(plain)
 
     def cut(self, start: int, stop: int) -> "Piece":
         """Rows of this piece, counted from its own start."""
@@ -165,7 +165,25 @@ COMPRESSION = "lz4"
 
 
 def container(header: bytes, sync: bytes, pieces: Iterable[Piece]) -> Generator[bytes, None, None]:
-    """The container in parts, each compressed by itself, to be sent one after another."""
-    yield lz4.frame.compress(header + sync)
+    """The container in parts, to be sent one after another; together they are one LZ4 frame."""
+    yield _FRAME_START + _compressed(header + sync)
     for piece in pieces:
         yield piece.compressed(sync)
+    yield _FRAME_END
+
+
+def _frame() -> lz4.frame.LZ4FrameCompressor:
+    return lz4.frame.LZ4FrameCompressor(block_linked=False, auto_flush=True)
+
+
+# One frame for a whole container: a reader that stops at the end of the first of several frames would store
+# nothing and report success.
+_FRAME_START = bytes(_frame().begin())
+_FRAME_END = bytes(4)
+
+
+def _compressed(data: bytes) -> bytes:
+    """LZ4 blocks that stand anywhere between a frame's start and its end, since they are not linked."""
+    frame = _frame()
+    frame.begin()
+    return bytes(frame.compress(data))

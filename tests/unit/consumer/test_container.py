@@ -32,7 +32,11 @@ def _read(schema: dict[str, Any], pieces: list[Piece]) -> list[dict[str, Any]]:
     record = gate(read_schema(json.dumps(schema))).record
     columns = [entry.name for entry in record.fields]
     parts = container(header(record, columns), SYNC, pieces)
-    plain = b"".join(lz4.frame.decompress(part) for part in parts)
+    frame = lz4.frame.LZ4FrameDecompressor()
+    plain = frame.decompress(b"".join(parts))
+    assert (frame.eof, frame.unused_data) == (True, None), (
+        "a reader that knows one frame only must see all of it"
+    )
     found: list[Any] = list(fastavro.reader(io.BytesIO(plain)))
     return found
 
