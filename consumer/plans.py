@@ -12,6 +12,7 @@ from consumer import sql
 from consumer.clickhouse import ClickHouse
 from consumer.ddl import TableSpec, table_spec
 from consumer.decoding import RecordDecoder
+from consumer.doubt import Doubt
 from consumer.errors import RetryError, SchemaUnusableError, TopicStoppedError
 from consumer.gate import gate
 from consumer.schema_tree import read_schema
@@ -49,11 +50,13 @@ class Plans:
         registry: SchemaRegistry,
         clickhouse: ClickHouse,
         names: Names,
+        doubt: Doubt | None = None,
     ) -> None:
         self._registry = registry
         self._database = clickhouse.database
         self._tables = Tables(clickhouse)
         self._names = names
+        self._doubt = doubt or Doubt()
         self._lock = Lock()
         self._plans: dict[tuple[str, bytes], Plan] = {}
 
@@ -110,6 +113,10 @@ class Plans:
         except RegistryUnavailableError as exc:
             raise RetryError(f"schema registry: {exc}") from exc
         except UnknownSchemaError as exc:
+            if not self._doubt.believes():
+                raise RetryError(
+                    f"schema registry: says that it knows no schema {schema_id}, asked again"
+                ) from exc
             raise SchemaUnusableError(f"the registry knows no schema {schema_id}", "unknown_schema") from exc
         except RegistryRefusedError as exc:
             raise TopicStoppedError(f"The schema registry refuses to show schema {schema_id}: {exc}") from exc
