@@ -117,7 +117,7 @@ class ClickHouse:
             **_INSERT_SETTINGS,
             "query_id": query_id,
             "insert_deduplication_token": token,
-            "max_execution_time": int(self._deadline),
+            "max_execution_time": max(1, int(self._deadline)),
         }
         started = time.monotonic()
         try:

@@ -85,7 +85,8 @@ class LoaderDaemon:
                 HealthServer(self._settings.http, checks, alive={"loop": self._alive})
             )
             _log.info("loader_started", health=self._health.address, topics=self._names.source_topics)
-            batch_loader = self._batch_loader(registry)
+            letters = open_things.enter_context(self._dead_letters())
+            batch_loader = self._batch_loader(registry, letters)
             workers = open_things.enter_context(Workers(batch_loader.load))
             while not self._stopping.requested:
                 self._load_until_stopped_or_lost(workers)
@@ -108,12 +109,12 @@ class LoaderDaemon:
         registry = self._settings.registry
         return SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file)
 
-    def _batch_loader(self, registry: SchemaRegistry) -> BatchLoader:
-        settings = self._settings
-        letters = DeadLetters(client_properties(settings.kafka), self._admin, self._names)
-        originals = Originals(
-            consumer_properties(settings, **{"group.id": f"{settings.consumer.group}-originals"})
-        )
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(client_properties(self._settings.kafka), self._admin, self._names)
+
+    def _batch_loader(self, registry: SchemaRegistry, letters: DeadLetters) -> BatchLoader:
+        group = f"{self._settings.consumer.group}-originals"
+        originals = Originals(consumer_properties(self._settings, **{"group.id": group}))
         plans = Plans(registry, self._clickhouse, self._names)
         return BatchLoader(plans, self._clickhouse, letters, originals)
 

@@ -7,7 +7,8 @@ committed. What stands in a letter is for `letters`.
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -28,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class DeadLetters:
-    """Writes letters. For several threads."""
+    """Writes letters, a context manager. For several threads."""
 
     def __init__(
         self,
@@ -47,6 +48,15 @@ class DeadLetters:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
         self._known: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Nothing is under way: send() returns when all is acknowledged.
+        self._producer = None
 
     def send(self, letters: Sequence[Letter]) -> None:
         """Write all letters; returns when every one is acknowledged.

@@ -23,8 +23,8 @@ POLL_SECONDS = 0.1
 # Messages taken at a time: enough to be cheap, few enough to stay in the processor's cache.
 CHUNK_MESSAGES = 2000
 CHUNK_BYTES = 8 << 20
-# How long the consumer waits for inserts before it pauses a topic that is ahead.
-PATIENCE = 1.0
+# How long the consumer waits for inserts before it pauses a topic that is ahead; a rebalance waits with it.
+PATIENCE = 2.0
 _LAG_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +52,7 @@ class Loader:
         self._clock = clock
         self._chunk = 500
         self._lag_due = 0.0
+        self._measured: set[tuple[str, int]] = set()
         self.beat = clock()
 
     def run(self, stopping: threading.Event) -> None:
@@ -68,8 +69,9 @@ class Loader:
             self._take(messages)
         for batch in self._batches.sealed(idle=len(messages) < wanted):
             self._workers.submit(batch)
-        self._settle()
+        self._collect()
         self._make_room()
+        self._backpressure.resume(self._consumer)
         if self._clock() >= self._lag_due:
             self._lag_due = self._clock() + _LAG_SECONDS
             self._commits.commit(self._consumer)
@@ -118,13 +120,13 @@ class Loader:
         average = sum(map(len, messages)) // len(messages) + 1
         self._chunk = max(1, min(CHUNK_MESSAGES, CHUNK_BYTES // average))
 
-    def _settle(self) -> None:
-        finished = self._workers.finished()
+    def _collect(self, timeout: float = 0.0) -> None:
+        """Note what the workers have finished, and commit it."""
+        finished = self._workers.finished(timeout)
         for batch in finished:
             batch.finish()
         if finished:
             self._commits.commit(self._consumer)
-            self._backpressure.resume(self._consumer)
 
     def _make_room(self) -> None:
         """Wait a little for inserts while too much is unloaded; then pause the topics that hold it."""
@@ -134,9 +136,7 @@ class Loader:
                 for topic in over:
                     self._backpressure.pause(self._consumer, topic)
                 return
-            for batch in self._workers.finished(patience.remaining()):
-                batch.finish()
-                patience = Deadline(PATIENCE, self._clock)
+            self._collect(patience.remaining())
 
     def _held(self, topic: str) -> int:
         return self._workers.held_memory(topic) + self._batches.open_memory(topic)
@@ -169,9 +169,14 @@ class Loader:
         )
 
     def _measure_lag(self) -> None:
-        owned = list(self._assignment)
-        asked = [TopicPartition(assigned.topic, assigned.partition) for assigned in owned]
+        asked = [TopicPartition(assigned.topic, assigned.partition) for assigned in self._assignment]
+        measured = set()
         for at in self._consumer.position(asked) if asked else []:
             _low, high = self._consumer.get_watermark_offsets(at, cached=True)
             if high >= 0 and at.offset >= 0:
                 metrics.LAG.labels(at.topic, at.partition).set(max(0, high - at.offset))
+                measured.add((at.topic, at.partition))
+        for gone in self._measured - measured:
+            # Another loader measures it now.
+            metrics.LAG.remove(*gone)
+        self._measured = measured

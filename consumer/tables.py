@@ -4,6 +4,7 @@ Added fields become added columns. What cannot be changed in place stops the top
 do this at the same time: every statement says IF NOT EXISTS or OR REPLACE.
 """
 
+from collections import defaultdict
 from threading import Lock
 
 import structlog
@@ -26,31 +27,34 @@ _log = structlog.get_logger(__name__)
 
 
 class Tables:
-    """The tables of one database. For several threads; only one looks at a table at a time."""
+    """The tables of one database. For several threads; only one looks at a table at a time.
+
+    A statement that hangs over one table holds up no other.
+    """
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
-        self._lock = Lock()
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._database_seen = False
-        self._ready: set[TableSpec] = set()
+        self._ready: frozenset[TableSpec] = frozenset()
 
     def ensure(self, spec: TableSpec) -> None:
         """Make table and view fit `spec`; nothing is asked of ClickHouse when they are known to.
 
         Raises TopicStoppedError when they cannot fit, RetryError when ClickHouse does not answer.
         """
-        with self._lock:
-            if spec in self._ready:
-                return
+        if spec in self._ready:
+            return
+        with self._locks[spec.table]:
             self._ensure_database()
             self._ensure_table(spec)
             self._ensure_view(spec)
-            self._ready.add(spec)
+            self._ready |= {spec}
 
     def forget(self, spec: TableSpec) -> None:
         """Look again next time: ClickHouse says that the table is not what it was."""
-        with self._lock:
-            self._ready = {other for other in self._ready if other.table != spec.table}
+        with self._locks[spec.table]:
+            self._ready = frozenset(other for other in self._ready if other.table != spec.table)
             self._database_seen = False
 
     def _ensure_database(self) -> None:

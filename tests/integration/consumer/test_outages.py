@@ -1,6 +1,5 @@
 """Servers that are not there, at the start or in the middle: the loader waits, says for what, and goes on."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from devstack.ports import PortBook
 from devstack.stack import DevStack
 from runtime.settings import Settings
 from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse, until
+from tests.integration.consumer.doors import Door
 from tests.servers import Servers
 
 Sources = Callable[..., Source]
@@ -142,38 +142,6 @@ def test_a_registry_absent_at_the_start_is_waited_for(
     until(lambda: warehouse.count("weather") == 10, "10 rows")
 
 
-class Door(threading.Thread):
-    """A port that leads to another one, once it is opened."""
-
-    def __init__(self, port: int, target: str) -> None:
-        super().__init__(daemon=True)
-        host, _, number = target.rpartition(":")
-        self._target = (host, int(number))
-        self._listener = socket.create_server(("127.0.0.1", port))
-
-    def run(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self._target)
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    @staticmethod
-    def _pass(one: socket.socket, other: socket.socket) -> None:
-        with one:
-            try:
-                while data := one.recv(65536):
-                    other.sendall(data)
-            except OSError:
-                pass
-
-
 @pytest.mark.timeout(180)
 def test_a_broker_absent_at_the_start_is_waited_for(
     source: Sources, loader: Loaders, warehouse: Warehouse, settings: Settings, tmp_path: Path, said: Said
@@ -183,7 +151,7 @@ def test_a_broker_absent_at_the_start_is_waited_for(
     kafka = settings.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})
     loader(settings.model_copy(update={"kafka": kafka}))
     until(lambda: said(f"broker at 127.0.0.1:{port}"), "words about the broker")
-    door = Door(port, settings.kafka.bootstrap_servers)
+    door = Door(settings.kafka.bootstrap_servers, port=port)
     door.start()
     until(lambda: warehouse.count("weather") == 10, "10 rows")
     door.close()

@@ -16,70 +16,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
 
 from consumer.clickhouse import ClickHouse
-from consumer.container import Framer, Piece, Place, container, new_canary
-from consumer.plans import Plan, Plans
+from consumer.container import Framer, Piece, container, new_canary
+from consumer.plans import Plans
 from runtime.settings import Settings
-from schemas.errors import UnknownSchemaError
 from schemas.names import Names
-from schemas.registry import RegisteredSchema, SchemaRegistry
+from tests.integration.consumer.tables import FRAME, PLACE, SYNC, OneSchema, Table, body
 from tests.unit.consumer.avro_strategies import records
 
-FRAME = b"\0\0\0\0\1"
-SYNC = os.urandom(16)
-PLACE = Place((1 << 32) + 1, 2**64 - 1, 3)
 EXAMPLES = int(os.environ.get("INGEST_TEST_EXAMPLES", "40"))
-
-
-class OneSchema(SchemaRegistry):
-    """A registry that knows one schema."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self._text = json.dumps(schema)
-
-    def schema(self, schema_id: int) -> RegisteredSchema:
-        if schema_id != 1:
-            raise UnknownSchemaError(str(schema_id))
-        return RegisteredSchema(1, "AVRO", self._text)
-
-
-class Table:
-    """The table of one schema, filled with framed bodies as the loader does it."""
-
-    def __init__(self, clickhouse: ClickHouse, schema: dict[str, Any]) -> None:
-        self.source = f"s{uuid.uuid4().hex[:12]}"
-        self.clickhouse = clickhouse
-        self.plan: Plan = Plans(OneSchema(schema), clickhouse, Names()).plan(f"ingest.{self.source}", FRAME)
-
-    def insert(self, bodies: list[bytes], offset: int = 0) -> None:
-        framer = Framer(new_canary(os.urandom), FRAME, SYNC)
-        offsets = range(offset, offset + len(bodies))
-        decoded = [self.plan.decoder.decode(body) for body in bodies] if self.plan.decode else bodies
-        block = framer.block(
-            PLACE, offsets, [1000 * number for number in offsets], [FRAME + body for body in decoded]
-        )
-        self.clickhouse.insert(
-            self.plan.into, container(self.plan.header, SYNC, [Piece(block, 0, block.rows)]), uuid.uuid4().hex
-        )
-
-    def rows(self, columns: str = "*") -> list[dict[str, Any]]:
-        found = self.clickhouse._connected().query(  # noqa: SLF001 - bytes as they are, not as text
-            f"SELECT {columns} FROM `{self.clickhouse.database}`.`{self.source}` ORDER BY _offset",
-            query_formats={"String": "bytes", "FixedString": "bytes"},
-            column_oriented=False,
-        )
-        return list(found.named_results())
 
 
 @pytest.fixture
 def clickhouse(settings: Settings) -> Iterator[ClickHouse]:
     with ClickHouse(settings.clickhouse) as found:
         yield found
-
-
-def _body(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), record)
-    return out.getvalue()
 
 
 def _same(avro: Any, found: Any) -> bool:
@@ -108,7 +58,7 @@ def test_undecoded_records_have_the_values_that_fastavro_reads(
     clickhouse: ClickHouse, made: tuple[dict[str, Any], list[dict[str, Any]]]
 ) -> None:
     schema, written = made
-    bodies = [_body(schema, record) for record in written]
+    bodies = [body(schema, record) for record in written]
     table = Table(clickhouse, schema)
     assert not table.plan.decode
     table.insert(bodies)
@@ -116,8 +66,8 @@ def test_undecoded_records_have_the_values_that_fastavro_reads(
     found = table.rows()
     assert len(found) == len(bodies)
     parsed = fastavro.parse_schema(schema)
-    for body, row in zip(bodies, found, strict=True):
-        expected = fastavro.schemaless_reader(io.BytesIO(body), parsed, None)
+    for one, row in zip(bodies, found, strict=True):
+        expected = fastavro.schemaless_reader(io.BytesIO(one), parsed, None)
         assert isinstance(expected, dict)
         for name in names:
             assert _same(expected[name], row[name]), (schema, name, expected[name], row[name])
@@ -170,7 +120,7 @@ def test_logical_types_unions_and_enums_arrive_as_what_they_mean(clickhouse: Cli
     schema = {"type": "record", "name": "R", "namespace": "n", "fields": fields}
     table = Table(clickhouse, schema)
     assert not table.plan.decode
-    table.insert([_body(schema, {name: value for name, _, value, _ in LOGICAL})])
+    table.insert([body(schema, {name: value for name, _, value, _ in LOGICAL})])
     (row,) = table.rows()
     assert {name: row[name] for name, _, _, _ in LOGICAL} == {name: value for name, _, _, value in LOGICAL}
 
@@ -189,7 +139,7 @@ def test_a_schema_outside_the_gate_is_carried_as_text_beside_ordinary_columns(cl
     schema = {"type": "record", "name": "R", "fields": fields}
     table = Table(clickhouse, schema)
     assert table.plan.decode
-    table.insert([_body(schema, {"a": -0.0, "list": {"v": 1, "next": {"v": 2, "next": None}}, "z": "end"})])
+    table.insert([body(schema, {"a": -0.0, "list": {"v": 1, "next": {"v": 2, "next": None}}, "z": "end"})])
     (row,) = table.rows()
     assert json.loads(row["list"]) == {"v": 1, "next": {"v": 2, "next": None}}
     assert (math.copysign(1, row["a"]), row["z"]) == (-1, b"end")
@@ -199,7 +149,7 @@ def test_where_a_row_stood_in_the_log_is_exact(clickhouse: ClickHouse) -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
     table = Table(clickhouse, schema)
     offset = 2**53 - 1
-    table.insert([_body(schema, {"x": 1})], offset)
+    table.insert([body(schema, {"x": 1})], offset)
     (row,) = table.rows("_epoch, _partition, _offset, toUnixTimestamp64Milli(_log_time) AS at")
     assert row == {"_epoch": 2**64 - 1, "_partition": 3, "_offset": offset, "at": min(2**53, 1000 * offset)}
 
@@ -237,9 +187,9 @@ def test_records_from_before_a_field_have_its_default(
     old = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
     new = {**old, "fields": [*old["fields"], {"name": "added", "type": kind, "default": default}]}
     table = Table(clickhouse, old)
-    table.insert([_body(old, {"x": 1})])
+    table.insert([body(old, {"x": 1})])
     Plans(OneSchema(new), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
-    table.insert([_body(old, {"x": 2})], 1)
+    table.insert([body(old, {"x": 2})], 1)
     assert [_plain(row["added"]) for row in table.rows()] == [expected, expected]
 
 
@@ -256,7 +206,7 @@ def test_epochs_before_1970_and_far_dates_fit_the_partitions(clickhouse: ClickHo
     start = datetime(2020, 1, 1, tzinfo=UTC)
     times = [int((start + timedelta(days=31 * month)).timestamp() * 1000) for month in range(150)]
     times += [-1, -(2**53), 2**53]
-    block = framer.block(PLACE, range(len(times)), times, [FRAME + _body(schema, {"x": 1})] * len(times))
+    block = framer.block(PLACE, range(len(times)), times, [FRAME + body(schema, {"x": 1})] * len(times))
     for _ in range(2):
         parts = container(table.plan.header, SYNC, [Piece(block, 0, block.rows)])
         clickhouse.insert(table.plan.into, parts, os.urandom(4).hex())
@@ -289,7 +239,7 @@ def test_hostile_field_names_are_only_names(clickhouse: ClickHouse) -> None:
     plain = [f"f{number}" for number in range(len(HOSTILE))]
     values = dict(zip(plain, range(len(HOSTILE)), strict=True))
     table = Table(clickhouse, schema(HOSTILE))
-    table.insert([_body(schema(plain), {**values, "nested": values})[:-1]])
+    table.insert([body(schema(plain), {**values, "nested": values})[:-1]])
     (row,) = table.rows()
     expected = dict(zip(HOSTILE, range(len(HOSTILE)), strict=True))
     assert {name: row[name] for name in HOSTILE} == expected
