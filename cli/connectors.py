@@ -97,7 +97,8 @@ def try_out(
 ) -> None:
     """Run a connector for a few records and show them. Publishes nothing, stores nothing."""
     from cli.output import print_json
-    from cli.trial import run_trial, show_trial
+    from cli.trial import TRY_SECONDS, Patience, run_trial, show_trial
+    from connectors.resilience import sleeping_with
     from runtime.exit_codes import ExitCode
     from schemas.names import Names
 
@@ -106,7 +107,8 @@ def try_out(
     connector = session.registry(settings).create(name, settings.sources.get(name, {}))
     if name in settings.connectors.skip:
         session.say(f"{name} is skipped: {_SKIPPED}")
-    trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
+    with sleeping_with(Patience(TRY_SECONDS)):
+        trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
     if as_json:
         print_json(trial.as_dict())
     else:

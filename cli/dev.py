@@ -1,11 +1,13 @@
 """`ingest dev`: broker, registry, ClickHouse and both daemons on this machine until Ctrl-C."""
 
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.panel import Panel
@@ -17,6 +19,7 @@ from runtime.exit_codes import OK
 from runtime.stopping import Stopping
 
 WATCH_SECONDS = 1.0
+ENVIRONMENT = "env"
 
 
 def run(
@@ -36,6 +39,7 @@ def run(
         talk.print(f"Starting the dev stack in {home} …")
         stack = opened.enter_context(DevStack(home, broker=broker, say=talk.print))
         daemons = opened.enter_context(Daemons(stack, {**options, **_connector_paths(connectors)}))
+        (stack.folder / ENVIRONMENT).write_text(_exports(stack.environment()), encoding="utf-8")
         talk.print(banner(stack, daemons, kept=folder is not None))
         while not stopping.wait(WATCH_SECONDS):
             stack.raise_if_died()
@@ -52,11 +56,13 @@ def banner(stack: DevStack, daemons: Daemons, *, kept: bool) -> Panel:
         ("broker", f"{addresses.broker}  {addresses.bootstrap_servers}"),
         ("registry", addresses.registry_url),
         ("ClickHouse", addresses.clickhouse_url),
+        ("SQL", f"curl {_server(addresses.clickhouse_url)} --data-binary 'SHOW TABLES'"),
         ("weather API", f"{addresses.upstream_url}  (stand-in for Open-Meteo, data of 2013)"),
         ("producer", f"{daemons.producer.url}/readyz?verbose"),
         ("consumer", f"{daemons.consumer.url}/readyz?verbose"),
         ("data", f"{stack.folder}  ({_keeping(kept, full_broker=addresses.kafka)})"),
         ("logs", str(stack.folder / "logs")),
+        ("2nd shell", f". {stack.folder / ENVIRONMENT}   (then ingest and Kafka tools find this stack)"),
         ("properties", stack.environment().get("INGEST_KAFKA__PROPERTIES", "none needed")),
         ("not for", "production: one node, no passwords, loopback only"),
         ("stop", "Ctrl-C"),
@@ -64,6 +70,17 @@ def banner(stack: DevStack, daemons: Daemons, *, kept: bool) -> Panel:
     for name, value in rows:
         table.add_row(name, value)
     return Panel(table, title="ingest dev", expand=False)
+
+
+def _exports(variables: Mapping[str, str]) -> str:
+    """A file for `.` in a second shell."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _server(url: str) -> str:
+    """The URL without user and database: what the HTTP interface answers queries on."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port}/"
 
 
 def _keeping(kept: bool, *, full_broker: bool) -> str:

@@ -15,7 +15,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     "runtime.errors.SettingsError": (
         ExitCode.CONFIG,
         "settings are wrong",
-        "correct them; `ingest config show --origin` shows what is set where, docs/settings.md lists all",
+        "correct them; docs/settings.md lists all settings",
     ),
     "runtime.errors.StartError": (ExitCode.UNREACHABLE, "cannot start", ""),
     "runtime.errors.DependencyError": (
@@ -49,6 +49,11 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "`ingest connectors list` shows all",
     ),
     "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),
+    "producer.errors.BrokerAwayError": (
+        ExitCode.UNREACHABLE,
+        "the broker does not answer",
+        "run `ingest doctor`",
+    ),
     "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
     "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),
     "consumer.errors.RetryError": (ExitCode.UNREACHABLE, "a server does not answer", "run `ingest doctor`"),

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,26 @@ from schemas.errors import UnencodableRecordError
 from schemas.names import Names
 
 _NO_SCHEMA_ID = 0
+# The daemon waits minutes for an API; a person at a terminal wants to know what is wrong.
+TRY_SECONDS = 10.0
+
+
+class Patience:
+    """Waits for retries, in all at most so many seconds, then raises CommandError."""
+
+    def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._left = seconds
+        self._sleep = sleep
+
+    def __call__(self, seconds: float) -> None:
+        """Wait, or say that it takes too long."""
+        self._left -= seconds
+        if self._left < 0:
+            raise CommandError(
+                "the outside API keeps failing (see the warnings above). A daemon would go on trying; "
+                "look at the address and the credentials in the source's settings"
+            )
+        self._sleep(seconds)
 
 
 @dataclass

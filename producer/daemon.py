@@ -21,13 +21,15 @@ from producer.metrics import LAST_SUCCESS, QUARANTINED, STATE
 from producer.scheduler import Scheduler, State, Status
 from producer.startup import Startup
 from producer.workers import Workers
-from runtime.errors import StartError
+from runtime.errors import SettingsError, StartError
 from runtime.exit_codes import CONFIG, ERROR, OK, UNREACHABLE, ExitCode
 from runtime.health import HealthServer
+from runtime.kafka import check_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
 from runtime.settings import Settings
 from runtime.stopping import Deadline, Stopping
+from schemas.errors import RegistryRefusedError
 from schemas.names import Names
 
 # How much of the drain time is kept to give up on a broker that does not answer, and to close.
@@ -39,15 +41,16 @@ _log = structlog.get_logger(__name__)
 def main(settings: Settings, *, exit_now: Callable[[int], object] = os._exit) -> int:
     """Run the daemon until SIGTERM or SIGINT; returns its exit code.
 
-    0 after a drain, 3 if the connectors as a whole cannot be read, 4 if the health port is taken, 1 if the
-    broker refuses what the daemon cannot do without.
+    0 after a drain, 3 if settings or the connectors as a whole cannot be worked with, 4 if the health port is
+    taken, 1 if the broker refuses what the daemon cannot do without.
     """
     configure_logging(settings.log, daemon=True, secrets=secret_values(settings))
     try:
+        check_properties(settings.kafka)
         connectors = _discover(settings)
         with Stopping() as stopping:
             _serve(settings, connectors, stopping)
-    except (ConnectorError, StartError, ProducerError) as error:
+    except (ConnectorError, StartError, ProducerError, RegistryRefusedError) as error:
         _log.error("start_refused", error=str(error))
         return _refusal(error)
     left_behind = [thread.name for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
@@ -128,6 +131,6 @@ def _show(source: str, status: Status) -> None:
 
 
 def _refusal(error: Exception) -> ExitCode:
-    if isinstance(error, ConnectorError):
+    if isinstance(error, ConnectorError | SettingsError | RegistryRefusedError):
         return CONFIG
     return UNREACHABLE if isinstance(error, StartError) else ERROR

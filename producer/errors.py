@@ -3,6 +3,7 @@
 ProducerError
 ├── SourceError               the connector raised, exited or gave nothing iterable: retried, attempts bounded
 ├── PublishFailedError        the broker refused records for good: retried, attempts bounded
+├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
 ├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
 └── SourceStoppedError        trying again will not help; the source is FAILED until something is changed
@@ -46,6 +47,10 @@ class PublishFailedError(ProducerError):
     """The broker refused records of this run, and not for being away; their number and its reason are in the
     text.
     """
+
+
+class RunStoppedError(ProducerError):
+    """The run has to end while its connector waits to try a request again."""
 
 
 class PublishAbandonedError(ProducerError):

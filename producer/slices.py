@@ -14,7 +14,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import structlog
 
-from producer.errors import source_error
+from connectors.resilience import sleeping_with
+from producer.errors import RunStoppedError, source_error
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Slices(Generic[T]):
         self._wanted_at: float | None = None
         self._ended = False
         self._stopped = False
+        self._ending = threading.Event()
         self._error: BaseException | None = None
         # The context is copied so that the connector's own log lines carry source and run.
         run = contextvars.copy_context().run
@@ -112,6 +114,7 @@ class Slices(Generic[T]):
         """
         with self._lock:
             self._stopped = self._attention = True
+            self._ending.set()
             self._room.notify()
             self._filled.notify()
 
@@ -156,7 +159,8 @@ class Slices(Generic[T]):
     def _pump(self) -> None:
         error: BaseException | None = None
         try:
-            self._run(_iterator(self._open_items()))
+            with sleeping_with(self._sleep):
+                self._run(_iterator(self._open_items()))
         except BaseException as exc:
             error = exc
         finally:
@@ -164,8 +168,13 @@ class Slices(Generic[T]):
                 self._error = error
                 self._ended = True
                 self._filled.notify()
-            if error is not None and self._stopped:
+            if error is not None and self._stopped and not isinstance(error, RunStoppedError):
                 _log.warning("source_raised_while_stopping", source=self._source, error=repr(error))
+
+    def _sleep(self, seconds: float) -> None:
+        """How the connector's retries wait: at most until the run has to end."""
+        if self._ending.wait(seconds):
+            raise RunStoppedError(f"{self._source}: stopped while waiting to try a request again")
 
     def _run(self, items: Iterator[T]) -> None:
         buffer, most = self._buffer, self._max_items

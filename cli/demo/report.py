@@ -68,13 +68,14 @@ def _answer(client: Client, query: str) -> Table:
 def _next_steps(stack: DevStack, kept: Path | None) -> str:
     steps = [
         "\n[bold]What to type next[/bold]",
+        "  . .venv/bin/activate            so that the shell finds `ingest`",
         "  ingest dev                      the same stack, running until Ctrl-C",
         "  ingest connectors list          the sources that were found",
-        "  ingest connectors try weather   records of one source, nothing published",
+        "  ingest connectors try flights   records of one source, nothing published",
         "  docs/authors.md                 your own source in ten minutes",
     ]
     if kept:
         steps.insert(1, f"  ingest dev --keep {kept}   this stack with its data ({stack.addresses.broker})")
     else:
-        steps.append("The demo's folder is removed now; --keep DIR keeps it.")
+        steps.append("The demo's folder is removed now; `make demo KEEP=DIR` keeps it.")
     return "\n".join(steps)

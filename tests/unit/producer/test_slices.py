@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 
+from connectors import resilient_request
 from producer.errors import SourceError
 from producer.slices import Slices
 from tests.unit.producer.support import SettableClock, eventually
@@ -230,3 +232,22 @@ def test_silence_is_measured_only_while_a_slice_is_wanted() -> None:
         eventually(lambda: bool(slices._buffer))  # noqa: SLF001
         assert slices.take(0.0) == [1]
         assert slices.silent_for() is None
+
+
+def test_a_wait_for_a_retry_ends_when_the_run_has_to() -> None:
+    waiting = threading.Event()
+
+    @resilient_request(attempts=10)
+    def fetch() -> None:
+        waiting.set()
+        raise httpx.ConnectError("nobody is there")
+
+    def items() -> Iterator[int]:
+        yield 1
+        fetch()
+
+    with slices_of(items) as slices:
+        assert waiting.wait(10)
+        slices.stop()
+        assert everything(slices) == [[1]]
+        assert slices.join(5), "the thread did not wait out the pause before the next attempt"
