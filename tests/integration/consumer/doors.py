@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from devstack.ports import LOOPBACK
 
@@ -33,11 +34,18 @@ class Door(threading.Thread):
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def close(self) -> None:
+        # Closing alone would not wake accept(): it would let one more client in.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self, near: socket.socket) -> None:
+        with near, suppress(OSError):
+            self._pass_on(near)
+
+    def _pass_on(self, near: socket.socket) -> None:
         lost = threading.Event()
-        with near, socket.create_connection(self._target) as far:
+        with socket.create_connection(self._target) as far:
             back = threading.Thread(target=self._answers, args=(far, near, lost), daemon=True)
             back.start()
             try:
