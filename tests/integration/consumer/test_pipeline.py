@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
@@ -60,6 +61,8 @@ def test_a_new_topic_is_found_while_running(source: Sources, loader: Loaders, wa
     until(lambda: warehouse.count("flights") == 20, "rows of the topic made meanwhile", seconds=30)
 
 
+# On Tansu a member that joined beside another gets no partitions when that one leaves, with any client.
+@pytest.mark.requires_kafka
 def test_two_loaders_share_the_work_and_hand_it_over(
     source: Sources, loader: Loaders, warehouse: Warehouse
 ) -> None:
