@@ -22,6 +22,7 @@ from consumer.workers import Workers
 from runtime.errors import PlatformError, SettingsError
 from runtime.exit_codes import ExitCode
 from runtime.health import HealthServer
+from runtime.heap import share_one_arena
 from runtime.kafka import check_properties, client_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
@@ -43,6 +44,7 @@ def main(settings: Settings) -> int:
     0 after a drain, 3 if the settings cannot be worked with, 4 if the health port is taken.
     """
     configure_logging(settings.log, daemon=True, secrets=secret_values(settings))
+    share_one_arena()
     try:
         _check(settings)
         with Stopping() as stopping:

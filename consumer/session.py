@@ -21,6 +21,7 @@ from schemas.names import Names
 
 # The rest of the group waits for us to let partitions go; half a minute is what a rolling restart would feel.
 RELEASE_SECONDS = 10.0
+_BATCHES_IN_MEMORY = 4
 _SAY_AGAIN = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +52,12 @@ class Session:
         self._consumer = consumer
         batches = Batches(
             self._assignment,
-            Limits(limits.batch_rows, limits.batch_bytes, limits.batch_seconds),
+            # A batch is sealed long before it fills the memory, so that inserting and reading overlap.
+            Limits(
+                limits.batch_rows,
+                min(limits.batch_bytes, limits.memory_bytes // _BATCHES_IN_MEMORY),
+                limits.batch_seconds,
+            ),
             clock=clock,
         )
         self.loader = Loader(

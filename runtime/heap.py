@@ -1,0 +1,20 @@
+"""Keeps the C library from holding on to memory that is free.
+
+librdkafka and our threads allocate in one thread and free in another. glibc gives each thread an arena
+of its own, and what is freed in one is no help to the next: the resident memory grows with the number of
+threads and not with what is in use.
+"""
+
+import ctypes
+import sys
+
+# mallopt(3): M_ARENA_MAX.
+_ARENA_MAX = -8
+
+
+def share_one_arena() -> bool:
+    """Let all threads started from now on allocate from one arena; False where the C library is not glibc."""
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and mallopt(_ARENA_MAX, 1) == 1
