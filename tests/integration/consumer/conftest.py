@@ -185,13 +185,18 @@ class LoaderProcess:
                 [sys.executable, "-m", "consumer"], env=environment, stdout=out, stderr=subprocess.STDOUT
             )
 
-    def metrics(self) -> str:
-        """What it counts; empty while it does not answer."""
+    def probe(self, path: str) -> tuple[int, str]:
+        """Status and text of a health page; (0, "") while it does not answer."""
         found = re.search(r'"health":"([^"]+)"', self.log.read_text())
         try:
-            return httpx.get(f"{found[1]}/metrics").text if found else ""
+            answer = httpx.get(f"{found[1]}/{path}") if found else None
         except httpx.HTTPError:
-            return ""
+            answer = None
+        return (answer.status_code, answer.text) if answer is not None else (0, "")
+
+    def metrics(self) -> str:
+        """What it counts; empty while it does not answer."""
+        return self.probe("metrics")[1]
 
     def kill(self) -> None:
         self._process.kill()

@@ -11,7 +11,7 @@ from devstack.parts import HttpPart
 from devstack.ports import PortBook
 from devstack.stack import DevStack
 from runtime.settings import Settings
-from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse, until
+from tests.integration.consumer.conftest import LoaderProcess, LoaderThread, Source, Warehouse, until
 from tests.integration.consumer.doors import Door
 from tests.servers import Servers
 
@@ -173,3 +173,18 @@ def test_a_broker_killed_under_load_loses_nothing(
     weather.publish(range(5000, 8000))
     until(lambda: warehouse.count("weather") == 8000, "all rows", seconds=120)
     assert warehouse.numbers("weather") == list(range(8000))
+
+
+@pytest.mark.timeout(120)
+def test_probes_name_what_is_missing_and_a_stop_does_not_wait_for_it(
+    source: Sources, loader_process: Callable[..., LoaderProcess]
+) -> None:
+    source("weather").create(1).publish(range(10))
+    running = loader_process(INGEST_CLICKHOUSE__URL="http://default@127.0.0.1:9/nowhere")
+    until(lambda: "waiting" in running.log.read_text(), "words about ClickHouse")
+    assert running.probe("livez") == (200, "ok")
+    status, text = running.probe("readyz")
+    assert status == 503
+    assert "[-]clickhouse failed" in text
+    assert "[+]kafka ok" in text
+    assert running.terminate() == 0
