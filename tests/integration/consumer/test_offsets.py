@@ -94,3 +94,24 @@ def test_a_topic_made_anew_is_loaded_beside_the_old_rows(
     until(lambda: warehouse.count("weather") == 40, "old and new rows")
     assert warehouse.numbers("weather") == [*range(10), *range(100, 130)]
     assert warehouse.rows("SELECT uniqExact(_epoch) FROM weather") == [(2,)]
+
+
+def test_offsets_set_back_load_again_and_show_nothing_twice(
+    source: Sources, loader: Loaders, warehouse: Warehouse, settings: Settings, admin: AdminClient
+) -> None:
+    """What stock tools do to a stopped group; rows that were removed meanwhile are back."""
+    weather = source("weather").create(2)
+    weather.publish(range(200))
+    first = loader()
+    until(lambda: warehouse.count("weather") == 200, "200 rows")
+    first.stop()
+    warehouse.client.command("DELETE FROM weather__log WHERE n % 3 = 0")
+    assert warehouse.count("weather") < 200
+    back = [TopicPartition(weather.topic, partition, 0) for partition in range(2)]
+    for future in admin.alter_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(settings.consumer.group, back)]
+    ).values():
+        future.result(timeout=30)
+    loader()
+    until(lambda: warehouse.count("weather") == 200, "all rows again")
+    assert warehouse.numbers("weather") == list(range(200))
