@@ -17,7 +17,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	  echo "make: $(PYTHON) is older than 3.11. Install Python 3.11+ or say make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "make: $(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
-	@echo "make: installing into $(VENV) (about 1.2 GB, chdb is most of it)"
+	@echo "make: installing into $(VENV) (about 1.2 GB, chdb is most of it)" >&2
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
