@@ -14,7 +14,6 @@ import clickhouse_connect
 from consumer import metrics
 from consumer.daemon import LoaderDaemon
 from producer.once import run_once
-from runtime.heap import share_one_arena
 from runtime.settings import Settings, load_settings
 from runtime.stopping import Stopping
 
@@ -51,7 +50,6 @@ def loader(prefix: str, count: str) -> dict[str, Any]:
     with Stopping() as stopping:
         watch = threading.Thread(target=lambda: seconds.append(_watch(int(count), stopping)))
         watch.start()
-        share_one_arena()
         LoaderDaemon(settings, stopping).run()
         watch.join()
     rows = client.query(f"SELECT count() FROM {settings.clickhouse.address.database}.readings").result_rows[

@@ -44,7 +44,6 @@ def main(settings: Settings) -> int:
     0 after a drain, 3 if the settings cannot be worked with, 4 if the health port is taken.
     """
     configure_logging(settings.log, daemon=True, secrets=secret_values(settings))
-    share_one_arena()
     try:
         _check(settings)
         with Stopping() as stopping:
@@ -69,6 +68,8 @@ class LoaderDaemon:
     """One member of the group of loaders."""
 
     def __init__(self, settings: Settings, stopping: Stopping) -> None:
+        # Before the clients start their threads.
+        share_one_arena()
         self._settings = settings
         self._stopping = stopping
         self._names = Names(settings.topic_prefix)
