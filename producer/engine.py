@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from producer.cursors import CursorStore, Position
-from producer.intake import Intake
+from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
 from producer.preparation import Preparation, Prepared
@@ -59,7 +59,7 @@ class IngestionEngine:
         self._settings = settings
         self._now = now
         self._lock = threading.Lock()
-        self._running: dict[str, Slices[Any]] = {}
+        self._running: dict[str, Slices[Any, Batch]] = {}
         self._stopped = False
 
     def run(self, job: JobPayload) -> RunReport | Requeued:
@@ -94,15 +94,15 @@ class IngestionEngine:
     def _run(self, prepared: Prepared, previous: Position | None, since: Any) -> RunReport:
         run_id = uuid.uuid4().hex
         source = prepared.target.source
-        intake = Intake(prepared.connector)
+        intake = Intake(prepared.connector, prepared.encoder, run_id=run_id, now=self._now)
         with (
             structlog.contextvars.bound_contextvars(run_id=run_id),
             RUN_SECONDS.labels(source).time(),
             self._open_publisher(prepared.target) as publisher,
-            self._extracting(source, lambda: intake.open(since)) as slices,
+            self._extracting(source, intake, since) as slices,
         ):
             _log.info("run_started", since=None if since is None else str(since))
-            run = Run(prepared, intake, publisher, run_id=run_id, previous=previous, now=self._now)
+            run = Run(prepared, publisher, run_id=run_id, previous=previous, now=self._now)
             report = run.consume(slices)
         if report.completed:
             LAST_SUCCESS.labels(source).set(self._now().timestamp())
@@ -110,10 +110,11 @@ class IngestionEngine:
         return report
 
     @contextmanager
-    def _extracting(self, source: str, open_items: Callable[[], Any]) -> Iterator[Slices[Any]]:
+    def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
         slices = Slices(
             source,
-            open_items,
+            lambda: intake.open(since),
+            intake.batch,
             max_items=self._settings.slice_records,
             max_seconds=self._settings.slice_seconds,
         )

@@ -1,34 +1,55 @@
-"""From raw items to records: a slice at a time where the connector allows it, each refused item on its own.
+"""From raw items to messages: a slice at a time where the connector allows it, each refused item on its own.
 
 Connectors that do not override `transform` are validated by pydantic a slice at a time. An overridden
-`transform` is called in the generator's thread: a connector's code runs in one thread, and a blocking one
-holds up only itself.
+`transform` is called in the generator's thread, before slices are cut: a connector's code runs in one thread,
+and a blocking one holds up only itself.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
 from connectors.base import BaseConnector
 from producer.dead_letters import Rejected
+from schemas.encoder import RecordEncoder
+from schemas.errors import UnencodableRecordError
 
 
 @dataclass
-class Sorted:
-    """One slice: `items[i]` became `records[i]`; the others were rejected."""
+class Batch:
+    """One slice of `extracted` items: `items[i]` became `messages[i]`, the others were rejected.
 
-    items: Sequence[Any]
-    records: list[BaseModel]
+    `cursors[i]` is the value of its record's cursor field; without one the list stays empty. The records
+    themselves are not kept: they are freed where they were made, while they are in the processor's cache.
+    """
+
+    extracted: int
+    items: list[Any] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    cursors: list[Any] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
 class Intake:
-    """Opens one connector's items and sorts them into records and rejects."""
+    """Opens one connector's items for one run, and makes slices of them into batches."""
 
-    def __init__(self, connector: BaseConnector) -> None:
+    def __init__(
+        self,
+        connector: BaseConnector,
+        encoder: RecordEncoder,
+        *,
+        run_id: str,
+        now: Callable[[], datetime],
+    ) -> None:
         self._connector = connector
+        self._encoder = encoder
+        self._run_id = run_id
+        self._now = now
+        self._cursor_of = attrgetter(connector.cursor) if connector.cursor is not None else None
         self._own_transform = type(connector).transform is not BaseConnector.transform
         self._slice: TypeAdapter[list[BaseModel]] = TypeAdapter(list[connector.Record])  # type: ignore[name-defined]
 
@@ -38,14 +59,42 @@ class Intake:
         # None and other garbage pass as they are: the thread that iterates says what is wrong with them.
         return self._transformed(items) if self._own_transform and isinstance(items, Iterator) else items
 
-    def sort(self, part: list[Any]) -> Sorted:
-        """Records and rejects of one slice of what `open` gave."""
-        if self._own_transform:
-            return _sort_pairs([pair if isinstance(pair, _Pair) else self._pair(pair) for pair in part])
+    def batch(self, part: list[Any]) -> Batch:
+        """Messages and rejects of one slice of what `open` gave; raises nothing for any item."""
+        batch = Batch(len(part))
+        items, records = self._records(part, batch.rejected)
+        while records:
+            encoded, error = self._encoded(records)
+            count = len(encoded)
+            batch.messages += encoded
+            batch.items += items[:count]
+            if self._cursor_of is not None:
+                batch.cursors += map(self._cursor_of, records[:count])
+            if error is None:
+                break
+            batch.rejected.append(Rejected.for_error(items[count], "encoding", error))
+            items, records = items[count + 1 :], records[count + 1 :]
+        return batch
+
+    def _records(self, part: list[Any], rejected: list[Rejected]) -> tuple[list[Any], list[BaseModel]]:
+        """The items that are records, and the records; adds the others to `rejected`."""
+        if not self._own_transform:
+            try:
+                return part, self._slice.validate_python(part)
+            except Exception:
+                part = [self._validated(item) for item in part]
+        pairs = [pair if isinstance(pair, _Pair) else self._pair(pair) for pair in part]
+        rejected += [pair.result for pair in pairs if isinstance(pair.result, Rejected)]
+        kept = [(pair.item, pair.result) for pair in pairs if not isinstance(pair.result, Rejected)]
+        return [item for item, _ in kept], [record for _, record in kept]
+
+    def _encoded(
+        self, records: Sequence[BaseModel]
+    ) -> tuple[Sequence[dict[str, bytes]], UnencodableRecordError | None]:
         try:
-            return Sorted(part, self._slice.validate_python(part))
-        except Exception:
-            return _sort_pairs([self._validated(item) for item in part])
+            return self._encoder.encode(records, extracted_at=self._now(), run_id=self._run_id), None
+        except UnencodableRecordError as exc:
+            return exc.encoded, exc
 
     def _transformed(self, items: Iterator[Any]) -> Iterator["_Pair"]:
         try:
@@ -77,16 +126,3 @@ class Intake:
 class _Pair:
     item: Any
     result: BaseModel | Rejected
-
-
-def _sort_pairs(pairs: list[_Pair]) -> Sorted:
-    kept = Sorted([], [])
-    items: list[Any] = []
-    for pair in pairs:
-        if isinstance(pair.result, Rejected):
-            kept.rejected.append(pair.result)
-        else:
-            items.append(pair.item)
-            kept.records.append(pair.result)
-    kept.items = items
-    return kept

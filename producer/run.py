@@ -1,26 +1,26 @@
-"""One pass over one source: slices in, records and dead letters out, checkpoints between.
+"""One pass over one source: batches in, messages and dead letters out, checkpoints between.
 
-The connector runs elsewhere (`slices`), Kafka is the publisher's; whether and when to run is the engine's.
+Extraction and encoding happen elsewhere (`slices`, `intake`), Kafka is the publisher's; whether and when to
+run is the engine's.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from producer.cursors import Position
 from producer.dead_letters import Rejected, letter
 from producer.errors import SourceError
-from producer.intake import Intake, Sorted
+from producer.intake import Batch
 from producer.metrics import EXTRACTED, PUBLISHED, REJECTED
 from producer.preparation import Prepared
 from producer.publisher import Publisher
 from producer.slices import Slices
 from producer.watermark import Watermark
-from schemas.errors import UnencodableRecordError
 
 # How often the cursor of an ordered source moves in mid-run. Each costs one flush.
 CHECKPOINT_RECORDS = 100_000
@@ -52,7 +52,6 @@ class Run:
     def __init__(
         self,
         prepared: Prepared,
-        intake: Intake,
         publisher: Publisher,
         *,
         run_id: str,
@@ -61,7 +60,6 @@ class Run:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prepared = prepared
-        self._intake = intake
         self._publisher = publisher
         self._run_id = run_id
         self._previous = previous
@@ -73,7 +71,7 @@ class Run:
         self._extracted = self._rejected = self._counted = self._since_checkpoint = 0
         self._checkpoint_at = self._started + CHECKPOINT_SECONDS
 
-    def consume(self, slices: Slices[Any]) -> RunReport:
+    def consume(self, slices: Slices[Any, Batch]) -> RunReport:
         """Publish all that `slices` gives, then the cursor; returns when everything is acknowledged.
 
         When the connector fails, what came before is still acknowledged, then its SourceError is raised.
@@ -86,45 +84,30 @@ class Run:
             raise
         return self._settle(completed=not slices.stopped)
 
-    def _one_slice(self, part: list[Any] | None) -> None:
-        if part is None:
+    def _one_slice(self, batch: Batch | None) -> None:
+        if batch is None:
             self._publisher.poll()
         else:
-            self._extracted += len(part)
-            self._since_checkpoint += len(part)
-            EXTRACTED.labels(self._prepared.target.source).inc(len(part))
-            self._publish(self._intake.sort(part))
+            self._extracted += batch.extracted
+            self._since_checkpoint += batch.extracted
+            EXTRACTED.labels(self._prepared.target.source).inc(batch.extracted)
+            self._publish(batch)
         self._count()
         if self._prepared.connector.ordered and self._since_checkpoint and self._checkpoint_due():
             self._checkpoint(completed=False)
 
-    def _publish(self, sorted_: Sorted) -> None:
-        for rejected in sorted_.rejected:
+    def _publish(self, batch: Batch) -> None:
+        for rejected in batch.rejected:
             self._reject(rejected)
-        records, items = sorted_.records, sorted_.items
-        while records:
-            try:
-                messages: list[Any] = self._prepared.encoder.encode(
-                    records, extracted_at=self._now(), run_id=self._run_id
-                )
-            except UnencodableRecordError as exc:
-                self._send(list(exc.encoded), records[: exc.index], items)
-                self._reject(Rejected.for_error(items[exc.index], "encoding", exc))
-                records, items = records[exc.index + 1 :], items[exc.index + 1 :]
-            else:
-                self._send(messages, records, items)
-                return
-
-    def _send(
-        self, messages: list[dict[str, Any]], records: Sequence[BaseModel], items: Sequence[Any]
-    ) -> None:
-        too_large = self._publisher.publish(messages)
+        too_large = self._publisher.publish(batch.messages) if batch.messages else []
         for place in too_large:
-            what = f"{len(messages[place]['value'])} bytes of Avro are more than the topic takes"
-            self._reject(Rejected(items[place], "oversized", "MessageSizeTooLarge", what))
+            what = f"{len(batch.messages[place]['value'])} bytes of Avro are more than the topic takes"
+            self._reject(Rejected(batch.items[place], "oversized", "MessageSizeTooLarge", what))
         left_out = set(too_large)
         self._mark.see(
-            [record for place, record in enumerate(records) if place not in left_out] if left_out else records
+            [value for place, value in enumerate(batch.cursors) if place not in left_out]
+            if left_out
+            else batch.cursors
         )
 
     def _reject(self, rejected: Rejected) -> None:

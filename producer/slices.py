@@ -1,14 +1,16 @@
-"""A generator in a thread of its own, read as slices bounded by count and by age.
+"""A generator in a thread of its own, read as prepared slices bounded by count and by age.
 
 The thread keeps a slow page fetch from delaying records that have already come, and lets extraction overlap
-with encoding. At most one slice waits to be taken: then the generator stands still. What the items are, and
-what becomes of them, is the engine's.
+with publishing. It prepares each full slice itself, while the items are still in the processor's cache; at
+most `ahead` of them wait to be taken: then the generator stands still. What the items are, what preparing
+means, and what becomes of a slice, is the engine's.
 """
 
 import contextvars
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar
 
@@ -18,37 +20,46 @@ from connectors.resilience import sleeping_with
 from producer.errors import RunStoppedError, source_error
 
 T = TypeVar("T")
+P = TypeVar("P")
+AHEAD = 4
 _log = structlog.get_logger(__name__)
 
 
-class Slices(Generic[T]):
+class Slices(Generic[T, P]):
     """Take a source's items slice by slice; a context manager, used by one thread.
 
     `open_items` is called in the generator's thread and returns its iterable. A slice has at most `max_items`
-    items and is handed out as soon as it has them, or when its first item is `max_seconds` old, or when the
-    items end.
+    items; it is handed out, as what `prepare` makes of it, as soon as it has them, or when its first item is
+    `max_seconds` old, or when the items end. `prepare` is called by both threads, for one slice at a time and
+    in order; it must not raise.
     """
 
     def __init__(
         self,
         source: str,
         open_items: Callable[[], Iterable[T]],
+        prepare: Callable[[list[T]], P],
         *,
         max_items: int,
         max_seconds: float,
+        ahead: int = AHEAD,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._open_items = open_items
+        self._prepare = prepare
         self._max_items = max_items
         self._max_seconds = max_seconds
+        self._ahead = ahead
         self._clock = clock
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way.
-        # The taker copies from it, and replaces it once it is full, when the generator's thread has let go of
-        # it.
+        self._ready: deque[P] = deque()
+        # True while the generator's thread prepares a slice, which is then neither here nor there.
+        self._preparing = False
+        # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way,
+        # and only it replaces the buffer. The taker copies from it.
         self._buffer: list[T] = []
         self._taken = 0
         self._oldest_at = clock()
@@ -75,8 +86,7 @@ class Slices(Generic[T]):
     def finished(self) -> bool:
         """True when no further slice will come and no error is left to be raised."""
         with self._lock:
-            over = self._stopped or (self._ended and self._error is None)
-            return over and self._taken == len(self._buffer)
+            return (self._stopped or (self._ended and self._error is None)) and self._empty()
 
     @property
     def stopped(self) -> bool:
@@ -88,7 +98,7 @@ class Slices(Generic[T]):
         wanted_at = self._wanted_at
         return None if wanted_at is None else self._clock() - wanted_at
 
-    def take(self, timeout: float) -> list[T] | None:
+    def take(self, timeout: float) -> P | None:
         """The next slice, or None if none was complete within `timeout` seconds or `finished` has become
         true.
 
@@ -100,13 +110,20 @@ class Slices(Generic[T]):
         with self._lock:
             if self._wanted_at is None:
                 self._wanted_at = now
-            while (ready_at := self._ready_at()) > now:
-                if now >= deadline or (self._over() and self._taken == len(self._buffer)):
+            while not self._ready and (due_at := self._due_at()) > now:
+                if now >= deadline or (self._over() and self._empty()):
                     self._raise_what_ended_it()
                     return None
-                self._filled.wait(min(ready_at, deadline) - now)
+                self._filled.wait(min(due_at, deadline) - now)
                 now = self._clock()
-            return self._take(now)
+            self._wanted_at = None
+            if self._ready:
+                self._room.notify()
+                return self._ready.popleft()
+            part = self._buffer[self._taken :]
+            self._taken += len(part)
+            self._oldest_at = now
+        return self._prepare(part)
 
     def stop(self) -> None:
         """Ask the generator to end at its next item; items already buffered can still be taken. Does not
@@ -130,28 +147,20 @@ class Slices(Generic[T]):
     def _over(self) -> bool:
         return self._ended or self._stopped
 
-    def _ready_at(self) -> float:
+    def _empty(self) -> bool:
+        return not self._ready and not self._preparing and self._taken == len(self._buffer)
+
+    def _due_at(self) -> float:
         """When what is buffered may be taken, in the clock's seconds; for ever if nothing is."""
         # Set before the look at the buffer: an item that comes in between sees it, and none is overlooked.
         self._attention = True
-        size = len(self._buffer)
-        if size == self._taken:
+        if self._preparing or len(self._buffer) == self._taken:
             return math.inf
         self._attention = self._stopped
-        return -math.inf if size >= self._max_items or self._over() else self._oldest_at + self._max_seconds
-
-    def _take(self, now: float) -> list[T]:
-        size = len(self._buffer)
-        part = self._buffer[self._taken : size]
-        self._taken = size
-        if size >= self._max_items:
-            self._buffer, self._taken = [], 0
-            self._room.notify()
-        self._oldest_at, self._wanted_at = now, None
-        return part
+        return -math.inf if self._over() else self._oldest_at + self._max_seconds
 
     def _raise_what_ended_it(self) -> None:
-        if self._ended and self._taken == len(self._buffer):
+        if self._ended and self._empty():
             error, self._error = self._error, None
             if error is not None and not self._stopped:
                 raise source_error(self._source, "extract", error) from error
@@ -166,7 +175,7 @@ class Slices(Generic[T]):
         finally:
             with self._lock:
                 self._error = error
-                self._ended = True
+                self._ended, self._preparing = True, False
                 self._filled.notify()
             if error is not None and self._stopped and not isinstance(error, RunStoppedError):
                 _log.warning("source_raised_while_stopping", source=self._source, error=repr(error))
@@ -180,25 +189,41 @@ class Slices(Generic[T]):
         buffer, most = self._buffer, self._max_items
         for item in items:
             buffer.append(item)
-            if self._attention or len(buffer) >= most:
-                with self._lock:
-                    buffer = self._hand_over(buffer)
-                    if self._stopped:
-                        break
+            if len(buffer) >= most:
+                buffer = self._hand_over()
+            elif self._attention:
+                self._wake_taker()
+            else:
+                continue
+            if self._stopped:
+                break
         # A generator can only be closed by the thread that runs it.
         close = getattr(items, "close", None)
         if close is not None:
             close()
 
-    def _hand_over(self, buffer: list[T]) -> list[T]:
-        """Wake the taker, and wait while the buffer is full; returns the one to go on with."""
-        if len(buffer) - self._taken == 1:
+    def _wake_taker(self) -> None:
+        with self._lock:
+            if len(self._buffer) - self._taken == 1:
+                self._oldest_at = self._clock()
+            self._attention = self._stopped
+            self._filled.notify()
+
+    def _hand_over(self) -> list[T]:
+        """Prepare what is left of a full buffer, and wait while enough is ready; returns the next buffer."""
+        with self._lock:
+            part = self._buffer[self._taken :]
+            self._buffer, self._taken = [], 0
             self._oldest_at = self._clock()
-        self._attention = False
-        self._filled.notify()
-        while len(buffer) >= self._max_items and self._buffer is buffer and not self._stopped:
-            self._room.wait()
-        return self._buffer
+            self._preparing = bool(part)
+        prepared = [self._prepare(part)] if part else []
+        with self._lock:
+            self._ready += prepared
+            self._preparing = False
+            self._filled.notify()
+            while len(self._ready) >= self._ahead and not self._stopped:
+                self._room.wait()
+            return self._buffer
 
 
 def _iterator(items: Any) -> Iterator[Any]:

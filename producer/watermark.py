@@ -1,10 +1,9 @@
 """The highest cursor value among records that were published."""
 
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from connectors.base import BaseConnector
 from producer.errors import CursorError
@@ -22,18 +21,13 @@ class Watermark:
         self._field = connector.cursor
         self.value: Any = None if self._field is None else connector.parse_since(stored)
 
-    def see(self, records: Sequence[BaseModel]) -> None:
-        """Take note of published records."""
-        if self._field is None or not records:
-            return
-        values: Iterable[Any] = map(attrgetter(self._field), records)
+    def see(self, values: Sequence[Any]) -> None:
+        """Take note of the cursor values of published records; those of an optional field may be None."""
         try:
             self.value = _highest(self.value, values)
         except TypeError:
-            # An optional cursor field: None compares with nothing. Rare, so it is not looked for in every
-            # record.
-            present = [value for record in records if (value := getattr(record, self._field)) is not None]
-            self.value = self._compared(present)
+            # None compares with nothing. Rare, so it is not looked for in every record.
+            self.value = self._compared([value for value in values if value is not None])
 
     def as_json(self) -> JsonValue:
         """The value as it is stored."""
@@ -52,7 +46,7 @@ class Watermark:
             ) from exc
 
 
-def _highest(value: Any, values: Iterable[Any]) -> Any:
+def _highest(value: Any, values: Sequence[Any]) -> Any:
     if value is None:
         return max(values, default=None)
     return max(value, max(values, default=value))

@@ -1,18 +1,26 @@
-"""Intake: slices validated at once, items that fail on their own, transforms in the generator's thread."""
+"""Intake: slices made into messages at once, items that fail on their own, transforms in the generator's
+thread.
+"""
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, field_validator
 
 from connectors.base import BaseConnector
-from producer.intake import Intake
+from producer.intake import Batch, Intake
+from schemas.avro import build_schema
+from schemas.encoder import RecordEncoder
+from schemas.names import Names
+from tests.unit.producer.support import START
 
 
 class Plain(BaseConnector):
     name = "plain"
+    key = "id"
+    cursor: ClassVar[str | None] = None
 
     class Record(BaseModel):
         id: int
@@ -42,49 +50,79 @@ class Renaming(Plain):
         return self.Record(id=item)
 
 
-def test_a_clean_slice_is_validated_at_once() -> None:
-    sorted_ = Intake(Plain()).sort([{"id": "1"}, {"id": 2, "text": "two"}])
-    assert [record.model_dump() for record in sorted_.records] == [
-        {"id": 1, "text": ""},
-        {"id": 2, "text": "two"},
-    ]
-    assert sorted_.rejected == []
+def intake_of(connector: BaseConnector) -> Intake:
+    contract = connector.contract()
+    encoder = RecordEncoder(contract, build_schema(contract, Names()), 7)
+    return Intake(connector, encoder, run_id="run", now=lambda: START)
+
+
+def ids(batch: Batch) -> list[str]:
+    return [message["key"].decode() for message in batch.messages]
+
+
+def test_a_clean_slice_becomes_messages_at_once() -> None:
+    batch = intake_of(Plain()).batch([{"id": "1"}, {"id": 2, "text": "two"}])
+    assert ids(batch) == ["1", "2"]
+    assert batch.messages[1]["value"].endswith(b"\x04\x06two")
+    assert (batch.extracted, batch.rejected) == (2, [])
 
 
 @pytest.mark.parametrize("garbage", [{"id": "one"}, None, 7, [], "x", {"id": 1, "text": "boom"}, object()])
 def test_one_bad_item_is_rejected_alone(garbage: Any) -> None:
     good = [{"id": 1}, {"id": 3}]
-    sorted_ = Intake(Plain()).sort([good[0], garbage, good[1]])
-    assert [record.model_dump()["id"] for record in sorted_.records] == [1, 3]
-    assert list(sorted_.items) == good
-    [rejected] = sorted_.rejected
+    batch = intake_of(Plain()).batch([good[0], garbage, good[1]])
+    assert ids(batch) == ["1", "3"]
+    assert batch.items == good
+    assert batch.extracted == 3
+    [rejected] = batch.rejected
     assert rejected.item is garbage
     assert rejected.reason == "validation"
 
 
 def test_records_pass_as_they_are() -> None:
-    record = Plain.Record(id=5)
-    assert Intake(Plain()).sort([record]).records == [record]
+    assert ids(intake_of(Plain()).batch([Plain.Record(id=5)])) == ["5"]
+
+
+def test_records_that_avro_cannot_carry_are_rejected_alone() -> None:
+    items = [{"id": 1}, {"id": 1 << 64}, {"id": 3}, {"id": -(1 << 64)}, {"id": 1 << 65}, {"id": 6}]
+    batch = intake_of(Plain()).batch(items)
+    assert ids(batch) == ["1", "3", "6"]
+    assert batch.items == [items[0], items[2], items[5]]
+    assert [(each.item, each.reason) for each in batch.rejected] == [
+        (items[1], "encoding"),
+        (items[3], "encoding"),
+        (items[4], "encoding"),
+    ]
+
+
+def test_values_of_the_cursor_stand_beside_the_messages_they_belong_to() -> None:
+    class Numbered(Plain):
+        cursor = "id"
+
+    batch = intake_of(Numbered()).batch([{"id": 4}, {"id": "no"}, {"id": 1 << 64}, {"id": 2}])
+    assert batch.cursors == [4, 2]
+    assert ids(batch) == ["4", "2"]
+    assert intake_of(Plain()).batch([{"id": 4}]).cursors == []
 
 
 def test_an_own_transform_fails_item_by_item_and_runs_where_the_generator_runs() -> None:
     connector = Renaming()
     connector.threads = set()
-    intake = Intake(connector)
+    intake = intake_of(connector)
     connector.extract = lambda since=None: iter([1, 13, 14, 4])  # type: ignore[method-assign]
     pairs: list[Any] = []
     reader = threading.Thread(target=lambda: pairs.extend(intake.open(None)), name="extract-renaming")
     reader.start()
     reader.join()
-    sorted_ = intake.sort(pairs)
+    batch = intake.batch(pairs)
     assert connector.threads == {"extract-renaming"}
-    assert [record.model_dump()["id"] for record in sorted_.records] == [1, 4]
-    assert list(sorted_.items) == [1, 4]
-    assert [(each.item, each.reason, each.error) for each in sorted_.rejected] == [
+    assert ids(batch) == ["1", "4"]
+    assert batch.items == [1, 4]
+    assert [(each.item, each.reason, each.error) for each in batch.rejected] == [
         (13, "transform", "KeyError"),
         (14, "transform", "TypeError"),
     ]
-    assert "transform returned int instead of Record" in sorted_.rejected[1].message
+    assert "transform returned int instead of Record" in batch.rejected[1].message
 
 
 def test_closing_the_transformed_items_closes_the_connector_s_generator() -> None:
@@ -99,7 +137,7 @@ def test_closing_the_transformed_items_closes_the_connector_s_generator() -> Non
 
     connector = Closing()
     connector.threads = set()
-    items = iter(Intake(connector).open(None))
+    items = iter(intake_of(connector).open(None))
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert closed == [True]

@@ -1,10 +1,11 @@
-"""Slices: bounded by count and age, held back when nobody takes them, and stoppable whatever the generator
-does.
+"""Slices: bounded by count and age, prepared in order, held back when nobody takes them, and stoppable
+whatever the generator does.
 """
 
 import itertools
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -19,12 +20,26 @@ from tests.unit.producer.support import SettableClock, eventually
 
 
 def slices_of(
-    open_items: Callable[[], Iterable[Any]], *, max_items: int = 10, max_seconds: float = 3600.0
-) -> Slices[Any]:
-    return Slices("source", open_items, max_items=max_items, max_seconds=max_seconds)
+    open_items: Callable[[], Iterable[Any]],
+    *,
+    prepare: Callable[[list[Any]], list[Any]] = list,
+    max_items: int = 10,
+    max_seconds: float = 3600.0,
+    ahead: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> Slices[Any, list[Any]]:
+    return Slices(
+        "source",
+        open_items,
+        prepare,
+        max_items=max_items,
+        max_seconds=max_seconds,
+        ahead=ahead,
+        clock=clock,
+    )
 
 
-def everything(slices: Slices[Any]) -> list[list[Any]]:
+def everything(slices: Slices[Any, list[Any]]) -> list[list[Any]]:
     parts = []
     while not slices.finished:
         part = slices.take(10.0)
@@ -33,7 +48,7 @@ def everything(slices: Slices[Any]) -> list[list[Any]]:
     return parts
 
 
-def take_all(slices: Slices[Any], taken: list[Any]) -> None:
+def take_all(slices: Slices[Any, list[Any]], taken: list[Any]) -> None:
     """Like `everything`, for what ends with an error: `taken` has the items that came before it."""
     while not slices.finished:
         taken += slices.take(10.0) or []
@@ -48,9 +63,14 @@ def test_items_come_in_order_in_slices_of_at_most_the_bound() -> None:
 
 @pytest.mark.parametrize("max_items", [1, 2, 7, 1000])
 @pytest.mark.parametrize("max_seconds", [0.0, 0.0001, 3600.0])
-def test_no_item_is_lost_doubled_or_moved_however_slices_are_cut(max_items: int, max_seconds: float) -> None:
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_no_item_is_lost_doubled_or_moved_however_slices_are_cut(
+    max_items: int, max_seconds: float, ahead: int
+) -> None:
     for _ in range(5):
-        with slices_of(lambda: iter(range(2000)), max_items=max_items, max_seconds=max_seconds) as slices:
+        with slices_of(
+            lambda: iter(range(2000)), max_items=max_items, max_seconds=max_seconds, ahead=ahead
+        ) as slices:
             parts = everything(slices)
         assert [item for part in parts for item in part] == list(range(2000))
         assert max(map(len, parts)) <= max_items
@@ -87,7 +107,7 @@ def test_a_slow_source_does_not_wait_for_a_full_slice() -> None:
         gate.wait(10)
         yield 2
 
-    with Slices("source", items, max_items=10, max_seconds=5.0, clock=clock) as slices:
+    with slices_of(items, max_seconds=5.0, clock=clock) as slices:
         eventually(lambda: bool(slices._buffer))  # noqa: SLF001 - the item has come, nobody has taken it
         clock.forward(5.0)
         assert slices.take(0.0) == [1]
@@ -104,22 +124,58 @@ def test_a_slice_younger_than_its_age_waits() -> None:
         yield 1
         gate.wait(10)
 
-    with Slices("source", items, max_items=10, max_seconds=5.0, clock=clock) as slices:
+    with slices_of(items, max_seconds=5.0, clock=clock) as slices:
         eventually(lambda: bool(slices._buffer))  # noqa: SLF001
         clock.forward(4.9)
         assert slices.take(0.0) is None
         gate.set()
 
 
-def test_the_generator_stands_still_while_nobody_takes() -> None:
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_the_generator_stands_still_while_nobody_takes(ahead: int) -> None:
     counter = itertools.count()
-    with slices_of(lambda: counter, max_items=10) as slices:
-        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
-        # Ten in the buffer, one in its hand: it must not fetch further, however long nobody takes.
+    with slices_of(lambda: counter, ahead=ahead) as slices:
+        eventually(lambda: len(slices._ready) == ahead)  # noqa: SLF001
+        # It must not fetch further, however long nobody takes.
         seen = {repr(counter) for _ in range(100)}
-        assert len(seen) == 1
-        assert int(repr(counter)[6:-1]) <= 11
+        assert seen == {f"count({10 * ahead})"}
         slices.stop()
+
+
+def test_full_slices_are_prepared_where_they_were_extracted_and_partial_ones_do_not_overtake_them() -> None:
+    threads, held = [], threading.Event()
+
+    def prepare(part: list[int]) -> list[int]:
+        threads.append(threading.current_thread().name)
+        if part[0] == 0:
+            held.wait(10)
+        return part
+
+    with slices_of(lambda: iter(range(15)), prepare=prepare, max_seconds=0.0) as slices:
+        eventually(lambda: bool(threads))
+        # It is on its way: what comes after it has to wait, however old.
+        assert slices.take(0.0) is None
+        assert not slices.finished
+        held.set()
+        assert [item for part in everything(slices) for item in part] == list(range(15))
+    assert threads[0] == "extract-source"
+
+
+def test_a_slice_that_is_being_prepared_when_the_run_is_stopped_still_comes() -> None:
+    inside, held = threading.Event(), threading.Event()
+
+    def prepare(part: list[int]) -> list[int]:
+        inside.set()
+        held.wait(10)
+        return part
+
+    with slices_of(itertools.count, prepare=prepare) as slices:
+        assert inside.wait(10)
+        slices.stop()
+        assert slices.take(0.0) is None
+        assert not slices.finished
+        held.set()
+        assert everything(slices) == [list(range(10))]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +228,7 @@ def test_stop_closes_the_generator_at_its_next_item_and_keeps_what_is_buffered()
             closed.set()
 
     with slices_of(items) as slices:
-        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
+        eventually(lambda: bool(slices._ready))  # noqa: SLF001
         slices.stop()
         assert slices.take(10.0) == list(range(10))
         assert slices.finished
@@ -189,7 +245,7 @@ def test_a_generator_that_ignores_its_closing_harms_nobody() -> None:
                 yield 2
 
     with structlog.testing.capture_logs() as logs, slices_of(items) as slices:
-        eventually(lambda: len(slices._buffer) == 10)  # noqa: SLF001
+        eventually(lambda: bool(slices._ready))  # noqa: SLF001
         slices.stop()
         assert slices.join(10.0)
         slices.take(1.0)
@@ -222,14 +278,14 @@ def test_silence_is_measured_only_while_a_slice_is_wanted() -> None:
         gate.wait(10)
         yield 1
 
-    with Slices("source", items, max_items=1, max_seconds=1.0, clock=clock) as slices:
+    with slices_of(items, max_items=1, max_seconds=1.0, clock=clock) as slices:
         assert slices.silent_for() is None
         assert slices.take(0.0) is None
         clock.forward(40.0)
         assert slices.take(0.0) is None
         assert slices.silent_for() == 40.0
         gate.set()
-        eventually(lambda: bool(slices._buffer))  # noqa: SLF001
+        eventually(lambda: bool(slices._ready))  # noqa: SLF001
         assert slices.take(0.0) == [1]
         assert slices.silent_for() is None
 
