@@ -88,7 +88,10 @@ IDENTITY = (
 VERSION = Column("_ver", "UInt64", codec="ZSTD(1)", comment="Generation and leader epoch; the newest wins")
 
 _ZERO_CANARY = "unhex('0000000000000000')"
-_MISALIGNED = f"_canary_a != _canary_b OR _canary_a = {_ZERO_CANARY} OR _frame != _want"
+# Inverted, not equal: with the same eight bytes on both sides, a record that swallows the ones behind it is
+# vouched for by those before its neighbour, and what it shifts may be chosen freely from there on.
+GUARD_CHECK = "bitNot(_canary_a) != _canary_b"
+_MISALIGNED = f"{GUARD_CHECK} OR _canary_a = {_ZERO_CANARY} OR _frame != _want"
 # Ephemeral: read by the check, never stored. An INSERT that leaves them out has zeros, and fails as well.
 GUARDS = (
     "`_canary_a` FixedString(8) EPHEMERAL",

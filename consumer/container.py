@@ -2,12 +2,13 @@
 
 One container is one insert. Its schema is the records' own between fields of ours (`writer_schema`):
 
-    canary · version · epoch · partition · wanted frame · offset · log time · frame · <the record> · canary
+    canary · version · epoch · partition · wanted frame · offset · log time · frame · <the record> · ~canary
 
 The message value, five framing bytes and Avro body, stands in it as it came. The canary is fresh for each
 batch and nobody outside can know it: bytes that are missing or left over in a record put something else in
-its place, and the table refuses the whole insert. Offset and log time travel as doubles (exact below 2^53),
-so that one `struct` call writes everything that stands before a value.
+its place, and the table refuses the whole insert. Behind the record its bits are inverted, so that a row can
+only end where a row was ended: never at the canary before its neighbour. Offset and log time travel as
+doubles (exact below 2^53), so that one `struct` call writes everything that stands before a value.
 
 Rows are compressed as soon as they are framed: 55 ns a row buy a quarter of the memory and of the network.
 """
@@ -47,8 +48,8 @@ class Place:
 class Block:
     """Framed rows of one partition: one block of the container, compressed.
 
-    The rows stand back to back, each `head` bytes before the value, the value, the canary. `lengths` are
-    those of the values, so any run of rows can be cut out without decoding; `size` is that of all rows.
+    The rows stand back to back, each `head` bytes before the value, the value, the canary inverted. `lengths`
+    are those of the values, so any run of rows can be cut out without decoding; `size` is that of all rows.
     """
 
     place: Place
@@ -82,6 +83,7 @@ class Framer:
     def __init__(self, canary: bytes, frame: bytes, sync: bytes) -> None:
         self.sync = sync
         self._canary = canary
+        self._inverted = bytes(255 - byte for byte in canary)
         self._frame = frame
         self._heads: dict[Place, tuple[bytes, Callable[..., bytes]]] = {}
 
@@ -96,7 +98,7 @@ class Framer:
         lengths = array("I", map(len, values))
         head_size = len(head) + _COORDINATES.size
         size = sum(lengths) + len(lengths) * (head_size + CANARY_SIZE)
-        rows = zip(map(pack, repeat(head), offsets, times), values, repeat(self._canary))
+        rows = zip(map(pack, repeat(head), offsets, times), values, repeat(self._inverted))
         start = zigzag(len(lengths)) + zigzag(size)
         plain = b"".join(chain((start,), chain.from_iterable(rows), (self.sync,)))
         return Block(place, head_size, size, _compressed(plain), lengths)

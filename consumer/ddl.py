@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer import sql
-from consumer.columns import GUARDS, IDENTITY, VERSION, Column, record_columns
+from consumer.columns import GUARD_CHECK, GUARDS, IDENTITY, VERSION, Column, record_columns
 from consumer.errors import TopicStoppedError
 from consumer.gate import Gated
 from consumer.schema_tree import SourceSchema
@@ -79,6 +79,22 @@ def add_columns(spec: TableSpec, existing: Mapping[str, str]) -> str | None:
     missing = [column for column in spec.columns if column.name not in existing]
     lines = [f"ADD COLUMN IF NOT EXISTS {line}" for column in missing for line in column.definitions()]
     return f"ALTER TABLE {spec.qualified_table}\n  " + ",\n  ".join(lines) if lines else None
+
+
+def restore_guards(spec: TableSpec, check: str | None) -> str | None:
+    """ALTER TABLE for a table that does not check its rows as ours do; None when it does by `check`.
+
+    Without that, an insert that reads records in the wrong places would be taken for a good one. Raises
+    TopicStoppedError where there is nothing to change: a column that is added would be computed, and would
+    refuse, when old rows are merged.
+    """
+    if check is None:
+        raise TopicStoppedError(_rebuild(spec, "its column _ok, which checks each row, is gone"))
+    if GUARD_CHECK in check:
+        return None
+    *columns, ok = GUARDS
+    lines = [f"ADD COLUMN IF NOT EXISTS {line}" for line in columns] + [f"MODIFY COLUMN {ok}"]
+    return f"ALTER TABLE {spec.qualified_table}\n  " + ",\n  ".join(lines)
 
 
 def create_view(spec: TableSpec, columns: Sequence[str]) -> str:

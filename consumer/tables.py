@@ -18,6 +18,7 @@ from consumer.ddl import (
     check_order,
     create_table,
     create_view,
+    restore_guards,
     visible,
 )
 from consumer.errors import TopicStoppedError
@@ -79,6 +80,9 @@ class Tables:
             self._clickhouse.command(statement)
             added = [column.name for column in spec.columns if column.name not in types]
             _log.info("columns_added", table=spec.table, columns=added)
+        if statement := restore_guards(spec, self._check_of_rows(spec.table)):
+            self._clickhouse.command(statement)
+            _log.warning("guards_restored", table=spec.table)
 
     def _check_engine(self, spec: TableSpec) -> None:
         engine, sorting_key = self._table(spec.table)
@@ -110,6 +114,17 @@ class Tables:
             f"WHERE {self._named(table, 'table')} ORDER BY position"
         )
         return [(str(name), str(kind), str(default)) for name, kind, default in found]
+
+    def _check_of_rows(self, table: str) -> str | None:
+        """The expression that refuses rows; None when there is no column for it."""
+        found = self._clickhouse.rows(
+            "SELECT default_kind, default_expression FROM system.columns "  # noqa: S608 - quoted
+            f"WHERE {self._named(table, 'table')} AND name = '_ok'"
+        )
+        if not found:
+            return None
+        kind, expression = map(str, found[0])
+        return expression if kind == "MATERIALIZED" else ""
 
     def _table(self, table: str) -> tuple[str, str]:
         """(engine, sorting key), empty when there is no such table."""

@@ -85,6 +85,37 @@ def test_an_insert_without_canaries_fails(clickhouse: ClickHouse, table: Table) 
     assert table.rows("_offset") == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "MODIFY COLUMN _ok UInt8 MATERIALIZED throwIf(_canary_a != _canary_b)",
+        "MODIFY COLUMN _ok UInt8 DEFAULT 1",
+        "MODIFY COLUMN _ok UInt8 DEFAULT 1",
+    ],
+)
+def test_a_table_that_does_not_check_its_rows_is_made_to(
+    clickhouse: ClickHouse, table: Table, change: str
+) -> None:
+    _insert(clickhouse, table, [_piece(_values())])
+    clickhouse.command(f"ALTER TABLE {table.plan.spec.qualified_table} {change}")
+    table.plans.forget(table.plan)
+    table.plans.plan(f"ingest.{table.source}", FRAME)
+    values = _values()
+    values[20] += values[20][5:]
+    with pytest.raises(RecordsRefusedError):
+        _insert(clickhouse, table, [_piece(values, offset=ROWS)])
+    _insert(clickhouse, table, [_piece(_values(), offset=ROWS)])
+    clickhouse.command(f"OPTIMIZE TABLE {table.plan.spec.qualified_table} FINAL")
+    assert [row["_offset"] for row in table.rows("_offset")] == list(range(2 * ROWS))
+
+
+def test_a_table_without_its_check_stops_the_topic(clickhouse: ClickHouse, table: Table) -> None:
+    clickhouse.command(f"ALTER TABLE {table.plan.spec.qualified_table} DROP COLUMN _ok")
+    table.plans.forget(table.plan)
+    with pytest.raises(TopicStoppedError, match="_ok"):
+        table.plans.plan(f"ingest.{table.source}", FRAME)
+
+
 def test_the_same_rows_in_any_number_of_inserts_are_visible_once(
     clickhouse: ClickHouse, table: Table
 ) -> None:
@@ -103,7 +134,7 @@ def test_a_copied_table_keeps_each_row_where_it_was(clickhouse: ClickHouse, tabl
     clickhouse.command(f"CREATE TABLE {copy} AS {source}")
     columns = "x, _epoch, _partition, _offset, _log_time, _ver"
     guards = "_canary_a, _canary_b, _frame, _want"
-    given = "'copycopy', 'copycopy', '', ''"
+    given = "'copycopy', bitNot('copycopy'), '', ''"
     clickhouse.command(f"INSERT INTO {copy} ({columns}, {guards}) SELECT {columns}, {given} FROM {source}")
     same = f"SELECT {columns} FROM {source} ORDER BY _offset"
     assert clickhouse.rows(same) == clickhouse.rows(same.replace(source, copy))
