@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer import metrics
-from consumer.errors import BrokerAwayError, TopicStoppedError
+from consumer.errors import BrokerAwayError, ConsumerError, TopicStoppedError
 from consumer.letters import Letter
 from schemas.names import Names
 
@@ -67,9 +67,15 @@ class DeadLetters:
         if not letters:
             return
         with self._lock:
-            for topic in {letter.topic for letter in letters}:
-                self._ensure_topic(self._names.dead_letter_topic(topic))
-            self._deliver(letters)
+            topics = {self._names.dead_letter_topic(letter.topic) for letter in letters}
+            for topic in topics:
+                self._ensure_topic(topic)
+            try:
+                self._deliver(letters)
+            except ConsumerError:
+                # It may have been deleted: made again before the next attempt.
+                self._known -= topics
+                raise
         for letter in letters:
             metrics.DEAD_LETTERS.labels(letter.topic, letter.reason).inc()
         first = letters[0]

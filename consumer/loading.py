@@ -5,8 +5,8 @@ with a schema or a record.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from consumer import metrics
 from consumer.batches import Batch
@@ -47,8 +47,7 @@ class BatchLoader:
         try:
             plan = self._plans.plan(batch.topic, batch.frame)
         except SchemaUnusableError as exc:
-            rows = (row for piece in _whole(batch.blocks) for row in piece.each())
-            self._bury(batch, (Doubt(row, exc.reason, str(exc)) for row in rows))
+            self._bury(batch, (Doubt(row, exc.reason, str(exc)) for row in _rows(_whole(batch.blocks))))
             return
         try:
             self._load(batch, plan)
@@ -67,7 +66,9 @@ class BatchLoader:
         except RecordsRefusedError:
             metrics.REFUSED.labels(batch.topic).inc()
             refused = isolate(pieces, lambda part: self._insert(batch, plan, part))
-            doubts += [_explained(next(one.piece.each()), plan, one.error) for one in refused]
+            errors = {_at(row): one.error for one in refused for row in one.piece.each()}
+            rows = _as_read(batch.blocks, errors) if plan.decode else _rows(one.piece for one in refused)
+            doubts += [_explained(row, plan, errors[_at(row)]) for row in rows]
         self._bury(batch, iter(doubts))
 
     def _insert(self, batch: Batch, plan: Plan, pieces: Sequence[Piece]) -> None:
@@ -92,11 +93,28 @@ class BatchLoader:
             offsets = {doubt.row.offset for doubt in some}
             originals = self._originals.read(batch.topic, partition, offsets)
             for doubt in some:
-                yield letter(batch.assigned(partition), doubt, originals.get(doubt.row.offset))
+                original = originals.get(doubt.row.offset)
+                if original is not None and original.value() != doubt.row.value:
+                    # The topic was made anew meanwhile: another record stands there now.
+                    original = None
+                yield letter(batch.assigned(partition), doubt, original)
 
 
 def _whole(blocks: Sequence[Block]) -> list[Piece]:
     return [Piece(block, 0, block.rows) for block in blocks if block.rows]
+
+
+def _rows(pieces: Iterable[Piece]) -> Iterator[Row]:
+    return chain.from_iterable(piece.each() for piece in pieces)
+
+
+def _at(row: Row) -> tuple[int, int]:
+    return row.place.partition, row.offset
+
+
+def _as_read(blocks: Sequence[Block], places: Collection[tuple[int, int]]) -> Iterator[Row]:
+    """The rows at these places as they were before they were decoded: letters carry a record's own bytes."""
+    return (row for row in _rows(_whole(blocks)) if _at(row) in places)
 
 
 def _token(batch: Batch, pieces: Sequence[Piece]) -> str:

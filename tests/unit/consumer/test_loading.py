@@ -152,6 +152,17 @@ def test_a_refused_record_is_dead_lettered_with_its_own_key_and_headers(
     assert "1 bytes are left over" in letter.error
 
 
+def test_a_record_that_stands_there_now_lends_no_key_to_the_one_before(
+    plan: Plan, assignment: Assignment, message: MakeMessage
+) -> None:
+    """The topic was made anew between reading and dead-lettering."""
+    setup = Setup(plan, {7: message(7, FRAME + b"\2z", key=b"another's")})
+    setup.clickhouse.errors = {1: RecordsRefusedError("395"), 3: RecordsRefusedError("395")}
+    setup.loader.load(_batch(assignment, [message(7, FRAME + b"\2ab", key=b"the key")]))
+    (letter,) = setup.letters.sent
+    assert (letter.key, letter.key_known, letter.value) == (None, False, FRAME + b"\2ab")
+
+
 def test_an_unusable_schema_dead_letters_all_rows_and_inserts_none(
     assignment: Assignment, message: MakeMessage
 ) -> None:
@@ -187,3 +198,18 @@ def test_a_schema_outside_the_gate_is_decoded_record_by_record(
     setup.loader.load(_batch(assignment, [message(1, FRAME + b"\4\0"), message(2, FRAME + b"\4\0!")]))
     assert [(one.offset, one.reason) for one in setup.letters.sent] == [(2, "undecodable")]
     assert len(setup.clickhouse.tokens) == 1
+
+
+def test_a_decoded_record_that_is_refused_is_dead_lettered_as_it_was_read(
+    schema_of: ReadSchema, assignment: Assignment, message: MakeMessage
+) -> None:
+    schema = schema_of({"name": "x", "type": {"type": "array", "items": "null"}})
+    gated = gate(schema)
+    spec = table_spec(schema, gated, "db", "weather__log", "weather")
+    plan = Plan(spec, "into", header(gated.record, ["x"]), RecordDecoder(schema, gated.as_text), True)
+    bad = message(1, FRAME + b"\4\0", key=b"k")
+    setup = Setup(plan, {1: bad})
+    setup.clickhouse.errors = {1: RecordsRefusedError("38"), 3: RecordsRefusedError("38")}
+    setup.loader.load(_batch(assignment, [bad]))
+    (letter,) = setup.letters.sent
+    assert (letter.value, letter.key, letter.reason) == (bad.value(), b"k", "refused")
