@@ -6,7 +6,7 @@ KIP-848 alike.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
@@ -46,11 +46,7 @@ class Rebalancing:
         committed, ids = self._look_up(consumer, partitions)
         starts = []
         for offset in committed:
-            topic_id = ids.get(offset.topic)
-            if topic_id is None:
-                # Deleted meanwhile; the next rebalance takes it away.
-                starts.append(TopicPartition(offset.topic, offset.partition, OFFSET_BEGINNING))
-                continue
+            topic_id = ids[offset.topic]
             start = _start(offset, topic_id)
             self._assignment.add(Assigned(offset.topic, offset.partition, topic_id))
             starts.append(TopicPartition(offset.topic, offset.partition, start))
@@ -75,19 +71,30 @@ class Rebalancing:
 
     def _look_up(
         self, consumer: Consumer, partitions: list[TopicPartition]
-    ) -> tuple[list[TopicPartition], dict[str, TopicId]]:
+    ) -> tuple[list[TopicPartition], Mapping[str, TopicId]]:
         for attempt in range(1, LOOK_UP_ATTEMPTS + 1):
             try:
                 committed = consumer.committed(partitions, timeout=LOOK_UP_SECONDS)
                 failed = next((one.error for one in committed if one.error is not None), None)
                 if failed is not None:
                     raise KafkaException(failed)
-                return committed, dict(self._epochs.of({one.topic for one in partitions}))
+                return committed, self._ids({one.topic for one in partitions})
             except (KafkaException, BrokerAwayError) as exc:
                 _log.warning("assignment_look_up_failed", attempt=attempt, error=str(exc))
                 error = exc
                 time.sleep(0.5)
         raise BrokerAwayError(f"the broker did not say where partitions were committed: {error}") from error
+
+    def _ids(self, topics: set[str]) -> Mapping[str, TopicId]:
+        """The ids of all topics. One that is given to us exists, or did so a moment ago.
+
+        The broker that was asked may not know yet of a topic made just now. Taken without its id, its records
+        would be read and dropped until partitions move again.
+        """
+        ids = self._epochs.of(topics)
+        if unknown := sorted(topics - ids.keys()):
+            raise BrokerAwayError(f"it does not know (yet, or any more) {', '.join(unknown)}")
+        return ids
 
 
 def _start(committed: TopicPartition, topic_id: TopicId) -> int:

@@ -57,10 +57,14 @@ class FakeConsumer:
 
 
 class FakeEpochs(Epochs):
-    def __init__(self, known: Mapping[str, TopicId]) -> None:
+    def __init__(self, known: Mapping[str, TopicId], ignorant: int = 0) -> None:
         self.known = known
+        self.ignorant = ignorant
 
     def of(self, topics: Collection[str]) -> Mapping[str, TopicId]:
+        self.ignorant -= 1
+        if self.ignorant >= 0:
+            return {}
         return {topic: self.known[topic] for topic in topics if topic in self.known}
 
 
@@ -82,8 +86,9 @@ def commits(ours: Assignment) -> Commits:
 Released = Callable[[list[Assigned], Deadline], None]
 
 
-def _rebalancing(ours: Assignment, release: Released | None = None) -> Rebalancing:
-    return Rebalancing(ours, FakeEpochs({TOPIC: ID}), release or (lambda gone, deadline: None), 1.0)
+def _rebalancing(ours: Assignment, release: Released | None = None, ignorant: int = 0) -> Rebalancing:
+    epochs = FakeEpochs({TOPIC: ID}, ignorant)
+    return Rebalancing(ours, epochs, release or (lambda gone, deadline: None), 1.0)
 
 
 def _as_consumer(fake: FakeConsumer) -> Consumer:
@@ -115,8 +120,19 @@ def test_a_topic_made_anew_is_read_from_its_beginning(consumer: FakeConsumer, ou
 
 
 def test_a_topic_deleted_meanwhile_is_not_ours(consumer: FakeConsumer, ours: Assignment) -> None:
-    _assign(consumer, ours, TopicPartition("ingest.gone", 0, 3))
-    assert len(ours) == 0
+    with pytest.raises(BrokerAwayError, match=r"ingest\.gone"):
+        _assign(consumer, ours, TopicPartition("ingest.gone", 0, 3))
+    assert (len(ours), consumer.assigned) == (0, [])
+
+
+def test_a_topic_that_the_broker_does_not_know_yet_is_asked_for_again(
+    consumer: FakeConsumer, ours: Assignment
+) -> None:
+    """Its records would be read and dropped otherwise, in silence, until the next rebalance."""
+    rebalancing = _rebalancing(ours, ignorant=1)
+    rebalancing.on_assign(_as_consumer(consumer), [TopicPartition(TOPIC, 0)])
+    assert [assigned.key for assigned in ours] == [(TOPIC, 0)]
+    assert consumer.assigned == [(TOPIC, 0, OFFSET_BEGINNING)]
 
 
 def test_a_short_silence_of_the_broker_is_waited_out(consumer: FakeConsumer, ours: Assignment) -> None:
