@@ -4,6 +4,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.assignment import NOWHERE, Assigned, Assignment
+from consumer.patience import returns_within
 
 _log = structlog.get_logger(__name__)
 
@@ -20,11 +21,16 @@ class Commits:
         if due:
             consumer.commit(offsets=due, asynchronous=True)
 
-    def commit_and_wait(self, consumer: Consumer, partitions: list[Assigned]) -> None:
-        """Commit these before they go. A refusal is logged: whoever is next writes some rows again."""
+    def commit_and_wait(self, consumer: Consumer, partitions: list[Assigned], seconds: float) -> None:
+        """Commit these before they go, in `seconds` at most.
+
+        A refusal or no answer is logged: whoever is next writes some rows again.
+        """
         due = self._due(consumer, partitions)
-        if not due:
-            return
+        if due and not returns_within(seconds, lambda: self._commit_now(consumer, due), "commit"):
+            self._refused(None, due)
+
+    def _commit_now(self, consumer: Consumer, due: list[TopicPartition]) -> None:
         try:
             for result in consumer.commit(offsets=due, asynchronous=False):
                 if result.error is not None:
@@ -56,6 +62,6 @@ class Commits:
                 assigned.committed = NOWHERE
         _log.warning(
             "commit_refused",
-            error=error.str() if error else "",
+            error=error.str() if error else "the broker did not answer in time",
             partitions=[f"{partition.topic}[{partition.partition}]" for partition in partitions],
         )

@@ -25,6 +25,8 @@ CHUNK_MESSAGES = 2000
 CHUNK_BYTES = 8 << 20
 # How long the consumer waits for inserts before it pauses a topic that is ahead; a rebalance waits with it.
 PATIENCE = 2.0
+# A commit gets so long also where the inserts have used up the time.
+COMMIT_SECONDS = 1.0
 _LAG_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +92,7 @@ class Loader:
         abandoned = [assigned.key for assigned in partitions if assigned.unfinished]
         if abandoned:
             _log.warning("batches_given_up", partitions=abandoned, then="whoever is next loads them")
-        self._commits.commit_and_wait(self._consumer, partitions)
+        self._commits.commit_and_wait(self._consumer, partitions, max(COMMIT_SECONDS, deadline.remaining()))
 
     def _getting_on(self, partitions: list[Assigned]) -> bool:
         """Whether anything of these is still worth waiting for."""

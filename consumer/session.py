@@ -13,6 +13,7 @@ from consumer.batches import Batches, Limits
 from consumer.commits import Commits
 from consumer.epochs import Epochs
 from consumer.loader import Loader
+from consumer.patience import returns_within
 from consumer.rebalancing import Rebalancing
 from consumer.subscription import open_consumer
 from consumer.workers import Workers
@@ -21,6 +22,8 @@ from schemas.names import Names
 
 # The rest of the group waits for us to let partitions go; half a minute is what a rolling restart would feel.
 RELEASE_SECONDS = 10.0
+# For leaving the group.
+CLOSE_SECONDS = 4.0
 _BATCHES_IN_MEMORY = 4
 _SAY_AGAIN = 60.0
 _log = structlog.get_logger(__name__)
@@ -79,7 +82,11 @@ class Session:
     ) -> None:
         # After an error nothing is finished or committed any more; drain() has done that otherwise.
         self._assignment.remove(self._assignment)
-        self._consumer.close()
+        # It waits for the answers to all commits that are under way, for minutes if nobody gives them.
+        if not returns_within(CLOSE_SECONDS, self._consumer.close, "leave-group"):
+            _log.warning(
+                "left_without_goodbye", then="the group misses this loader after its session time-out"
+            )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalancing.on_assign(consumer, partitions)

@@ -90,7 +90,6 @@ def test_an_insert_without_canaries_fails(clickhouse: ClickHouse, table: Table) 
     [
         "MODIFY COLUMN _ok UInt8 MATERIALIZED throwIf(_canary_a != _canary_b)",
         "MODIFY COLUMN _ok UInt8 DEFAULT 1",
-        "MODIFY COLUMN _ok UInt8 DEFAULT 1",
     ],
 )
 def test_a_table_that_does_not_check_its_rows_is_made_to(

@@ -1,6 +1,9 @@
 """Servers that are not there, at the start or in the middle: the loader waits, says for what, and goes on."""
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -173,6 +176,33 @@ def test_a_broker_killed_under_load_loses_nothing(
     weather.publish(range(5000, 8000))
     until(lambda: warehouse.count("weather") == 8000, "all rows", seconds=120)
     assert warehouse.numbers("weather") == list(range(8000))
+
+
+@pytest.mark.requires_kafka
+@pytest.mark.timeout(120)
+def test_a_stop_ends_in_time_while_the_broker_does_not_answer(
+    stack: Servers, source: Sources, loader_process: Callable[..., LoaderProcess]
+) -> None:
+    """Offsets to commit, a group to leave, and nobody who says yes: both have no end of their own."""
+    if not isinstance(stack, DevStack):
+        pytest.skip("stops the broker, which only the dev stack's may be")
+    assert stack.broker.pid is not None
+    weather = source("weather").create(1)
+    weather.publish(range(10))
+    running = loader_process(INGEST_CONSUMER__BATCH_SECONDS="60", INGEST_CONSUMER__DRAIN_SECONDS="5")
+    lag = f'ingest_lag_records{{partition="0",topic="{weather.topic}"}} 0.0'
+    until(lambda: "table_created" in running.log.read_text() and lag in running.metrics(), "a first batch")
+    weather.publish(range(10, 20))
+    nothing = "ingest_unloaded_bytes 0.0"
+    until(lambda: nothing not in running.metrics(), "a batch that is open for another minute")
+    os.kill(stack.broker.pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        assert running.terminate() == 0
+        assert time.monotonic() - started < 5 + 4 + 5
+    finally:
+        os.kill(stack.broker.pid, signal.SIGCONT)
+    assert "commit_refused" in running.log.read_text()
 
 
 @pytest.mark.timeout(120)

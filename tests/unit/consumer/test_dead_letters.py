@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from consumer.dead_letters import DeadLetters
 from consumer.errors import BrokerAwayError
 from consumer.letters import Letter
 from schemas.names import Names
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 
 class FakeAdmin:

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ class FakeConsumer:
         self.commits: list[tuple[str, int, int]] = []
         self.failures: list[Exception] = []
         self.refusal: KafkaError | None = None
+        self.answering = threading.Event()
+        self.answering.set()
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         if self.failures:
@@ -51,6 +54,7 @@ class FakeConsumer:
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
         self.commits += [(one.topic, one.partition, one.offset) for one in offsets]
+        self.answering.wait(10)
         if self.refusal is not None:
             raise KafkaException(self.refusal)
         return offsets
@@ -199,5 +203,18 @@ def test_a_refusal_while_leaving_is_no_error(
     consumer.refusal = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
     assigned = ours.get(TOPIC, 0)
     assert assigned is not None
-    commits.commit_and_wait(_as_consumer(consumer), [assigned])
+    commits.commit_and_wait(_as_consumer(consumer), [assigned], 1.0)
     assert assigned.committed == NOWHERE
+
+
+def test_a_commit_that_nobody_answers_holds_up_no_stop(
+    consumer: FakeConsumer, ours: Assignment, commits: Commits
+) -> None:
+    _assign(consumer, ours, TopicPartition(TOPIC, 0, 5))
+    consumer.positions = {(TOPIC, 0): 8}
+    consumer.answering.clear()
+    assigned = ours.get(TOPIC, 0)
+    assert assigned is not None
+    commits.commit_and_wait(_as_consumer(consumer), [assigned], 0.05)
+    assert assigned.committed == NOWHERE
+    consumer.answering.set()
