@@ -52,6 +52,11 @@ def check(context: typer.Context) -> None:
     for missing in registry.unconfigured(settings.sources).values():
         session.say(str(missing))
     session.say(f"settings are right; {len(registry.sources)} sources found")
+    if registry.quarantined:
+        session.say(
+            f"{len(registry.quarantined)} files or sources were set aside and their settings could not be checked: "
+            "`ingest connectors check` says why"
+        )
 
 
 def _sources(session: Session, settings: "Settings") -> dict[str, dict[str, Any]]:

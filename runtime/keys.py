@@ -16,8 +16,8 @@ PROPERTIES: Path = ("kafka", "properties")
 SOURCES: Path = ("sources",)
 
 # Variables of ours that are not settings.
-CONTROL = frozenset({"INGEST_CONFIG", "INGEST_SECRETS_DIR"})
-FOREIGN = ("INGEST_DEV_", "INGEST_TEST_")
+CONTROL = frozenset({"INGEST_CONFIG", "INGEST_SECRETS_DIR", "INGEST_DEV_BROKER", "INGEST_DEV_CACHE"})
+FOREIGN = "INGEST_TEST_"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Keys:
 
     def unknown(self, path: Path) -> str:
         """What could have been meant by a path that is not known."""
+        if near := difflib.get_close_matches(variable(path), CONTROL, n=1, cutoff=0.8):
+            return f"did you mean {near[0]}?"
         dotted = ".".join(path)
         if near := difflib.get_close_matches(
             dotted, [".".join(known) for known in self.fields], n=1, cutoff=0.5

@@ -39,8 +39,8 @@ at the start, all at once, with exit code 3. An empty variable counts as not set
 prints what is in force and where it came from; secrets are never printed. `ingest config check` reads
 everything and connects to nothing.
 
-Variables of ours that are not settings: `INGEST_CONFIG`, `INGEST_SECRETS_DIR`, and all that begin with
-`INGEST_DEV_` (dev stack) or `INGEST_TEST_` (tests).
+Variables of ours that are not settings: `INGEST_CONFIG`, `INGEST_SECRETS_DIR`, the dev stack's
+`INGEST_DEV_BROKER` and `INGEST_DEV_CACHE`, and all that begin with `INGEST_TEST_` (tests).
 """
 
 _KAFKA_HEAD = """\

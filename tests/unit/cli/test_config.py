@@ -73,6 +73,13 @@ def test_check_finds_what_only_connectors_and_librdkafka_know(
     assert said in result.err
 
 
+def test_check_says_that_files_were_set_aside(ingest: Ingest, folder: Path) -> None:
+    (folder / "broken.py").write_text("import nowhere_to_be_found")
+    result = ingest("config", "check")
+    assert result.code == ExitCode.OK
+    assert "1 files or sources were set aside" in result.err
+
+
 def test_quiet_leaves_the_talk_out(ingest: Ingest) -> None:
     assert ingest("--quiet", "config", "check").err == ""
 

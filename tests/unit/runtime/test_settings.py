@@ -75,6 +75,7 @@ def test_overrides_may_be_dotted_nested_or_named_as_variables(overrides: Mapping
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
+        ("INGEST_DEV_BROKR", "did you mean INGEST_DEV_BROKER?"),
         ("INGEST_KAFKA_BOOTSTRAP_SERVERS", "INGEST_KAFKA__BOOTSTRAP_SERVERS"),
         ("INGEST_KAFKA__BOOTSTRAP_SERVER", "INGEST_KAFKA__BOOTSTRAP_SERVERS"),
         ("INGEST_CLICKHOUSE__URI", "INGEST_CLICKHOUSE__URL"),
