@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import TopicPartition
 
+from consumer import metrics
 from consumer.container import Place
 from consumer.epochs import TopicId
 
@@ -86,6 +87,8 @@ class Assignment:
         """They are no longer ours; what is unfinished of them is of no interest any more."""
         for assigned in gone:
             assigned.lost = True
+            if assigned.stopped:
+                metrics.STOPPED.labels(assigned.topic, assigned.partition).set(0)
             self._ours.pop(assigned.key, None)
 
     def of_topic(self, topic: str) -> list[Assigned]:

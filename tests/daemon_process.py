@@ -6,12 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import pytest
 
 from devstack.ports import PortBook
 from devstack.processes import ChildProcess
+
+T = TypeVar("T")
 
 
 class DaemonProcess:
@@ -35,25 +38,29 @@ class DaemonProcess:
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Log lines of an event, of all lives of the process."""
-        log = self.process.log
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        parsed = [json.loads(line) for line in lines if line.startswith("{")]
+        parsed = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [line for line in parsed if line.get("event") == event]
+
+    def log(self) -> str:
+        """Everything that it has written, in all lives of the process."""
+        return self.process.log.read_text(encoding="utf-8") if self.process.log.exists() else ""
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Status and text of a page; (0, what is wrong) while it does not answer."""
+        try:
+            answer = httpx.get(f"{self.url}{path}", timeout=5)
+        except httpx.HTTPError as error:
+            return 0, str(error)
+        return answer.status_code, answer.text
 
     def missing(self, probe: str) -> str | None:
         """None if the probe is green, else what it says."""
-        try:
-            answer = httpx.get(f"{self.url}{probe}?verbose", timeout=5)
-        except httpx.HTTPError as error:
-            return str(error)
-        return None if answer.status_code == httpx.codes.OK else answer.text
+        status, text = self.probe(f"{probe}?verbose")
+        return None if status == httpx.codes.OK else text
 
     def metric(self, sample: str) -> float:
         """The value of a sample such as `ingest_rows_inserted_total{table="x"}`; 0 while there is none."""
-        try:
-            text = httpx.get(f"{self.url}/metrics", timeout=5).text
-        except httpx.HTTPError:
-            return 0
+        _, text = self.probe("/metrics")
         found = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == sample]
         return float(found[0]) if found else 0
 
@@ -63,9 +70,11 @@ class DaemonProcess:
         return self.process.wait(seconds)
 
 
-def until(true: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
-    """Return when `true()` holds; fail after `seconds`."""
+def until(condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
+    """Poll until the condition holds; returns its value, or fails saying what did not come."""
     deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"within {seconds:g} s there was not: {what}")
         time.sleep(0.05)
+    return value

@@ -1,26 +1,21 @@
 """Sources to publish to and loaders to run, for tests against a real broker, registry and ClickHouse."""
 
 import io
-import os
-import re
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import clickhouse_connect
 import fastavro
-import httpx
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from consumer.clickhouse import ClickHouse
 from consumer.daemon import LoaderDaemon
 from runtime.kafka import client_properties
 from runtime.settings import Settings
@@ -29,6 +24,7 @@ from runtime.topic_reader import read_to_end
 from schemas.names import Names
 from schemas.registry import SchemaRegistry
 from schemas.wire import frame
+from tests.daemon_process import DaemonProcess
 
 DEADLINE = 60.0
 Pairs = list[tuple[str, bytes | None]]
@@ -39,16 +35,6 @@ ENVELOPE: list[dict[str, Any]] = [
     {"name": "n", "type": "long"},
     {"name": "text", "type": ["null", "string"], "default": None},
 ]
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Poll until the condition holds; returns its value, or fails saying what did not come."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            pytest.fail(f"within {seconds:g} s there was not: {what}")
-        time.sleep(0.05)
-    return value
 
 
 class Warehouse:
@@ -175,41 +161,10 @@ class LoaderThread:
         return self.exit_code
 
 
-class LoaderProcess:
-    """`python -m consumer`."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self.log = log
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "consumer"], env=environment, stdout=out, stderr=subprocess.STDOUT
-            )
-
-    def probe(self, path: str) -> tuple[int, str]:
-        """Status and text of a health page; (0, "") while it does not answer."""
-        found = re.search(r'"health":"([^"]+)"', self.log.read_text())
-        try:
-            answer = httpx.get(f"{found[1]}/{path}") if found else None
-        except httpx.HTTPError:
-            answer = None
-        return (answer.status_code, answer.text) if answer is not None else (0, "")
-
-    def metrics(self) -> str:
-        """What it counts; empty while it does not answer."""
-        return self.probe("metrics")[1]
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(DEADLINE)
-
-    def terminate(self) -> int:
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(DEADLINE)
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self.kill()
-        print(self.log.read_text()[-3000:])
+@pytest.fixture
+def clickhouse(settings: Settings) -> Iterator[ClickHouse]:
+    with ClickHouse(settings.clickhouse) as found:
+        yield found
 
 
 @pytest.fixture
@@ -238,28 +193,26 @@ def loader(settings: Settings) -> Iterator[Callable[..., LoaderThread]]:
 
 
 @pytest.fixture
-def loader_process(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., LoaderProcess]]:
-    """Starts loaders as processes; those still running are killed at the end."""
-    environment = {
-        **os.environ,
-        "INGEST_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "INGEST_REGISTRY__URL": settings.registry.url,
-        "INGEST_CLICKHOUSE__URL": settings.clickhouse.url.get_secret_value(),
-        "INGEST_TOPIC_PREFIX": settings.topic_prefix,
-        "INGEST_CONSUMER__GROUP": settings.consumer.group,
-        "INGEST_HTTP__PORT": "0",
-        "INGEST_LOG__FORMAT": "json",
-    }
-    properties = settings.kafka.properties
-    environment |= {
+def loader_process(
+    environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> Iterator[Callable[..., DaemonProcess]]:
+    """Starts loaders as processes, without waiting; those still running are killed at the end."""
+    # Property by property, so that a test may add one.
+    properties = {
         f"INGEST_KAFKA__PROPERTIES__{name.replace('.', '_').upper()}": str(value)
-        for name, value in properties.items()
+        for name, value in settings.kafka.properties.items()
     }
+    given = {name: value for name, value in environment.items() if name != "INGEST_KAFKA__PROPERTIES"}
+    numbers = count()
     with ExitStack() as stack:
 
-        def start(**extra: str) -> LoaderProcess:
-            running = LoaderProcess({**environment, **extra}, tmp_path / "loader.log")
-            stack.callback(running.end)
+        def start(**extra: str) -> DaemonProcess:
+            folder = tmp_path / f"loader-{next(numbers)}"
+            folder.mkdir()
+            running = DaemonProcess("consumer", folder, {**given, **properties, **extra})
+            stack.callback(lambda: print(running.process.log_tail()))
+            stack.callback(running.process.kill)
+            running.process.start()
             return running
 
         yield start

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.consumer.conftest import LoaderProcess, Source, Warehouse, until
+from tests.daemon_process import DaemonProcess, until
+from tests.integration.consumer.conftest import Source, Warehouse
 
 Sources = Callable[..., Source]
-Processes = Callable[..., LoaderProcess]
+Processes = Callable[..., DaemonProcess]
 
 # Small batches, so that a kill meets many different moments.
 QUICK = {
@@ -33,14 +34,14 @@ def test_killed_again_and_again_each_record_is_visible_once(
         doomed = loader_process(**QUICK)
         _until_more(warehouse)
         time.sleep(moments.uniform(0, 0.2))
-        doomed.kill()
+        doomed.process.kill()
     weather.publish(range(total - slice_, total))
     last = [loader_process(**QUICK), loader_process(**QUICK)]
     until(lambda: warehouse.count("weather") == total, f"{total} rows", seconds=120)
     assert warehouse.rows(
         "SELECT count(), uniqExact(n), min(n), max(n), uniqExact(_epoch, _partition, _offset) FROM weather"
     ) == [(total, total, 0, total - 1, total)]
-    assert [one.terminate() for one in last] == [0, 0]
+    assert [one.end() for one in last] == [0, 0]
 
 
 def _until_more(warehouse: Warehouse) -> None:
@@ -54,14 +55,14 @@ def test_sigterm_finishes_commits_and_exits_0(
     weather = source("weather").create(2)
     weather.publish(range(3000))
     running = loader_process(INGEST_CONSUMER__BATCH_SECONDS="30")
-    until(lambda: "partitions_assigned" in running.log.read_text(), "partitions")
+    until(lambda: "partitions_assigned" in running.log(), "partitions")
     lag = f'ingest_lag_records{{partition="0",topic="{weather.topic}"}} 0.0'
-    until(lambda: lag in running.metrics(), "everything read, and the batch open for another 30 s")
-    assert running.terminate() == 0
+    until(lambda: lag in running.probe("/metrics")[1], "everything read, and the batch open for another 30 s")
+    assert running.end() == 0
     assert warehouse.count("weather") > 0
     weather.publish(range(3000, 3100))
     second = loader_process(INGEST_CONSUMER__BATCH_SECONDS="0.1")
     until(lambda: warehouse.count("weather") == 3100, "3100 rows")
-    assert second.terminate() == 0
+    assert second.end() == 0
     # Nothing was written twice: what the first one stored, it had committed.
     assert warehouse.rows("SELECT count() FROM weather__log") == [(3100,)]

@@ -27,12 +27,6 @@ ROWS = 50
 
 
 @pytest.fixture
-def clickhouse(settings: Settings) -> Iterator[ClickHouse]:
-    with ClickHouse(settings.clickhouse) as found:
-        yield found
-
-
-@pytest.fixture
 def table(clickhouse: ClickHouse) -> Table:
     return Table(clickhouse, SCHEMA)
 

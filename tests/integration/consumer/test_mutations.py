@@ -7,7 +7,7 @@ does not check its canaries and must do its harm there: otherwise it would say n
 import os
 import random
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from consumer.container import Framer, Piece, container, new_canary
 from consumer.errors import RecordsRefusedError
 from consumer.fallback import isolate
 from consumer.writer_schema import zigzag
-from runtime.settings import Settings
 from tests.integration.consumer.tables import FRAME, PLACE, SYNC, Table, body
 
 MUTATED = int(os.environ.get("INGEST_TEST_MUTATIONS", "60"))
@@ -42,12 +41,6 @@ RECORDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         {"c0": {"lat": 52.5, "tags": ["x", "yy"]}, "c1": 7, "c2": "B"},
     ),
 }
-
-
-@pytest.fixture
-def clickhouse(settings: Settings) -> Iterator[ClickHouse]:
-    with ClickHouse(settings.clickhouse) as found:
-        yield found
 
 
 JUNK = b"\7" * 8

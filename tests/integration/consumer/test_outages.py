@@ -14,7 +14,8 @@ from devstack.parts import HttpPart
 from devstack.ports import PortBook
 from devstack.stack import DevStack
 from runtime.settings import Settings
-from tests.integration.consumer.conftest import LoaderProcess, LoaderThread, Source, Warehouse, until
+from tests.daemon_process import DaemonProcess, until
+from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse
 from tests.integration.consumer.doors import Door
 from tests.servers import Servers
 
@@ -181,7 +182,7 @@ def test_a_broker_killed_under_load_loses_nothing(
 @pytest.mark.requires_kafka
 @pytest.mark.timeout(120)
 def test_a_stop_ends_in_time_while_the_broker_does_not_answer(
-    stack: Servers, source: Sources, loader_process: Callable[..., LoaderProcess]
+    stack: Servers, source: Sources, loader_process: Callable[..., DaemonProcess]
 ) -> None:
     """Offsets to commit, a group to leave, and nobody who says yes: both have no end of their own."""
     if not isinstance(stack, DevStack):
@@ -191,30 +192,30 @@ def test_a_stop_ends_in_time_while_the_broker_does_not_answer(
     weather.publish(range(10))
     running = loader_process(INGEST_CONSUMER__BATCH_SECONDS="60", INGEST_CONSUMER__DRAIN_SECONDS="5")
     lag = f'ingest_lag_records{{partition="0",topic="{weather.topic}"}} 0.0'
-    until(lambda: "table_created" in running.log.read_text() and lag in running.metrics(), "a first batch")
+    until(lambda: "table_created" in running.log() and lag in running.probe("/metrics")[1], "a first batch")
     weather.publish(range(10, 20))
     nothing = "ingest_unloaded_bytes 0.0"
-    until(lambda: nothing not in running.metrics(), "a batch that is open for another minute")
+    until(lambda: nothing not in running.probe("/metrics")[1], "a batch that is open for another minute")
     os.kill(stack.broker.pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        assert running.terminate() == 0
+        assert running.end() == 0
         assert time.monotonic() - started < 5 + 4 + 5
     finally:
         os.kill(stack.broker.pid, signal.SIGCONT)
-    assert "commit_refused" in running.log.read_text()
+    assert "commit_refused" in running.log()
 
 
 @pytest.mark.timeout(120)
 def test_probes_name_what_is_missing_and_a_stop_does_not_wait_for_it(
-    source: Sources, loader_process: Callable[..., LoaderProcess]
+    source: Sources, loader_process: Callable[..., DaemonProcess]
 ) -> None:
     source("weather").create(1).publish(range(10))
     running = loader_process(INGEST_CLICKHOUSE__URL="http://default@127.0.0.1:9/nowhere")
-    until(lambda: "waiting" in running.log.read_text(), "words about ClickHouse")
-    assert running.probe("livez") == (200, "ok")
-    status, text = running.probe("readyz")
+    until(lambda: "waiting" in running.log(), "words about ClickHouse")
+    assert running.probe("/livez") == (200, "ok")
+    status, text = running.probe("/readyz?verbose")
     assert status == 503
     assert "[-]clickhouse failed" in text
     assert "[+]kafka ok" in text
-    assert running.terminate() == 0
+    assert running.end() == 0

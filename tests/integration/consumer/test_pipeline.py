@@ -8,7 +8,8 @@ from confluent_kafka.admin import AdminClient
 
 from runtime.kafka import client_properties
 from runtime.settings import Settings
-from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse, until
+from tests.daemon_process import until
+from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse
 
 Sources = Callable[..., Source]
 Loaders = Callable[..., LoaderThread]

@@ -8,7 +8,8 @@ import pytest
 
 from runtime.settings import Settings
 from schemas.wire import frame
-from tests.integration.consumer.conftest import ENVELOPE, LoaderThread, Source, Warehouse, until
+from tests.daemon_process import until
+from tests.integration.consumer.conftest import ENVELOPE, LoaderThread, Source, Warehouse
 
 Sources = Callable[..., Source]
 Loaders = Callable[..., LoaderThread]
@@ -149,10 +150,8 @@ def test_bombs_are_defused_by_the_gate(source: Sources, loader: Loaders, warehou
         (2, "[null, null]", '{"next": null}'),
         (3, "[]", "null"),
     ]
-    letters = until(
-        lambda: len(found) == 2 and found if (found := weather.dead_letters()) else None, "2 letters"
-    )
-    assert {(key, headers["reason"]) for headers, key, _ in letters} == {
+    until(lambda: len(weather.dead_letters()) == 2, "2 letters")
+    assert {(key, headers["reason"]) for headers, key, _ in weather.dead_letters()} == {
         (b"count bomb", "undecodable"),
         (b"recursion bomb", "undecodable"),
     }

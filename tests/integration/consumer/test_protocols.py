@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from runtime.settings import Settings
-from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse, until
+from tests.daemon_process import until
+from tests.integration.consumer.conftest import LoaderThread, Source, Warehouse
 
 Sources = Callable[..., Source]
 Loaders = Callable[..., LoaderThread]

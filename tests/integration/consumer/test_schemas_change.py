@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from runtime.settings import Settings
-from tests.integration.consumer.conftest import ENVELOPE, LoaderThread, Source, Warehouse, until
+from tests.daemon_process import until
+from tests.integration.consumer.conftest import ENVELOPE, LoaderThread, Source, Warehouse
 
 Sources = Callable[..., Source]
 Loaders = Callable[..., LoaderThread]

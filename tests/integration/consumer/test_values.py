@@ -5,7 +5,6 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,19 +16,14 @@ from hypothesis import settings as example_settings
 
 from consumer.clickhouse import ClickHouse
 from consumer.container import Framer, Piece, container, new_canary
+from consumer.errors import RecordsRefusedError
 from consumer.plans import Plans
-from runtime.settings import Settings
+from consumer.writer_schema import zigzag
 from schemas.names import Names
 from tests.integration.consumer.tables import FRAME, PLACE, SYNC, OneSchema, Table, body
 from tests.unit.consumer.avro_strategies import records
 
 EXAMPLES = int(os.environ.get("INGEST_TEST_EXAMPLES", "40"))
-
-
-@pytest.fixture
-def clickhouse(settings: Settings) -> Iterator[ClickHouse]:
-    with ClickHouse(settings.clickhouse) as found:
-        yield found
 
 
 def _same(avro: Any, found: Any) -> bool:
@@ -253,3 +247,30 @@ def test_hostile_table_names_are_only_names(clickhouse: ClickHouse, name: str) -
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
     Plans(OneSchema(schema), clickhouse, Names()).plan(f"ingest.{name}", FRAME)
     assert clickhouse.rows(f"SELECT count() FROM `{clickhouse.database}`.`{name}`") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "branch", "value", "loads"),
+    [
+        (["null", "string"], 2, b"", True),
+        (["null", "string"], -1, b"", True),
+        (["null", "string"], 2, b"\2a", False),
+        (["null", {"type": "array", "items": "int"}], 5, b"", True),
+        (["null", {"type": "array", "items": "int"}], 5, b"\2\2\0", False),
+        (["null", "string", "long"], 3, b"", False),
+        (["null", "string", "long"], -1, b"", False),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, 1, b"", False),
+    ],
+)
+def test_a_branch_that_is_in_no_schema(
+    clickhouse: ClickHouse, kind: Any, branch: int, value: bytes, loads: bool
+) -> None:
+    """Documented for operators: with no value behind it, it reads as null where null is a branch."""
+    schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": kind}]}
+    table = Table(clickhouse, schema)
+    if loads:
+        table.insert([zigzag(branch) + value])
+        assert [row["x"] for row in table.rows()] in ([None], [[]])
+    else:
+        with pytest.raises(RecordsRefusedError):
+            table.insert([zigzag(branch) + value])

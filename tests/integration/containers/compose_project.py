@@ -5,8 +5,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from devstack.ports import PortBook
 from tests.compose_file import COMPOSE, ROOT, load_compose
+from tests.daemon_process import until
 
 KILL_ALL = "import os; os.kill(-1, 9)"
 
@@ -31,7 +30,7 @@ class Project:
         # The daemons are another user than the one that runs the tests.
         self.connectors.chmod(0o755)
         folder.chmod(0o755)
-        self.ports: Mapping[str, int] = {name: book.port(name) for name in ports}
+        self.ports = {name: book.port(name) for name in ports}
         self._name = f"ingest-test-{secrets.token_hex(4)}"
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("INGEST_")},
@@ -92,12 +91,3 @@ class Project:
             password=who["CLICKHOUSE_PASSWORD"],
             database=who["CLICKHOUSE_DB"],
         )
-
-
-def until(reached: Callable[[], bool], what: str, seconds: float) -> None:
-    """Ask every half second whether it is so; fail when it is not in time."""
-    end = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > end:
-            pytest.fail(f"waited {seconds:g} s for {what}")
-        time.sleep(0.5)

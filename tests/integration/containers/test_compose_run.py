@@ -7,7 +7,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from tests.integration.containers.compose_project import Project, until
+from tests.daemon_process import until
+from tests.integration.containers.compose_project import Project
 
 TOTAL = 60_000
 CONNECTOR = f'''

@@ -1,5 +1,8 @@
 import json
 
+from prometheus_client import REGISTRY
+
+from consumer import metrics
 from consumer.assignment import NOWHERE, Assigned, Assignment
 from consumer.epochs import TopicId
 from tests.unit.consumer.conftest import TOPIC
@@ -47,3 +50,14 @@ def test_what_is_gone_is_lost_also_for_those_who_hold_it(assignment: Assignment)
     assert gone.lost
     assert assignment.get(TOPIC, 0) is None
     assert [one.partition for one in assignment.of_topic(TOPIC)] == [1]
+
+
+def test_a_partition_that_stands_still_is_not_reported_any_more_when_it_is_another_ones() -> None:
+    ours = Assignment()
+    assigned = Assigned("ingest.still", 0, TopicId("an-id", 1))
+    ours.add(assigned)
+    assigned.stopped = "gone"
+    metrics.STOPPED.labels("ingest.still", 0).set(1)
+    ours.remove([assigned])
+    labels = {"topic": "ingest.still", "partition": "0"}
+    assert REGISTRY.get_sample_value("ingest_partition_stopped", labels) == 0
