@@ -91,12 +91,7 @@ def letter(assigned: Assigned, doubt: Doubt, original: Message | None) -> Letter
 def unframed(assigned: Assigned, message: Message) -> Letter:
     """The letter for a message without Confluent's framing."""
     value = message.value()
-    reason, error = ("not_framed", "the value does not start with a zero byte and a schema id in four bytes")
-    if value is None:
-        reason, error = (
-            "null_value",
-            "the record has no value; this source keeps every record, none is deleted",
-        )
+    reason, error = _NULL_VALUE if value is None else _NOT_FRAMED
     return Letter(
         topic=assigned.topic,
         topic_id=assigned.topic_id.text,
