@@ -54,7 +54,7 @@ def check(context: typer.Context) -> None:
     session.say(f"settings are right; {len(registry.sources)} sources found")
     if registry.quarantined:
         session.say(
-            f"{len(registry.quarantined)} files or sources were set aside and their settings could not be checked: "
+            f"{len(registry.quarantined)} files or sources were set aside, their settings were not checked: "
             "`ingest connectors check` says why"
         )
 
