@@ -153,6 +153,9 @@ def _run(connection: Any, sql: bytes, fmt: str = "Null", parameters: dict[str, s
         result = connection.query(sql, fmt, params=parameters or {})
     except RuntimeError as exc:
         raise from_engine(str(exc)) from exc
+    except UnicodeDecodeError as exc:
+        # The engine quotes the value that it refuses, whatever its bytes are.
+        raise from_engine(exc.object.decode(errors="replace")) from exc
     return Answer(
         data=result.bytes() or b"",
         result_rows=result.rows_read(),
