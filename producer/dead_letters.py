@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from producer.errors import words_of
 from schemas.errors import UnencodableRecordError
 
 Reason = Literal["validation", "transform", "encoding", "oversized"]
@@ -65,25 +66,25 @@ def letter(rejected: Rejected, *, source: str, run_id: str, at: datetime, max_by
 
 
 def describe(error: Exception) -> str:
-    """What was wrong, with the path of each field."""
+    """What was wrong, with the path of each field. Raises nothing, whatever the error is made of."""
     if isinstance(error, ValidationError):
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         return "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in faults)
     if isinstance(error, UnencodableRecordError):
         return f"{error.path} {error.why}"
-    return str(error)
+    return words_of(error)
 
 
 def as_json(item: Any) -> bytes:
     """`item` as JSON: exact where JSON can say it, else text for the parts, else the whole item's repr."""
     try:
         return orjson.dumps(item, default=_plain, option=_OPTIONS)
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: S110 - items are an author's objects and may raise anything; the next way is tried
         pass
     try:
         # Integers beyond 64 bits and lone surrogates are beyond orjson.
         return json.dumps(item, default=_plain).encode()
-    except (TypeError, ValueError, RecursionError):
+    except Exception:
         return json.dumps({"repr": _text(item)}).encode()
 
 

@@ -15,6 +15,7 @@ Errors of `connectors` and `schemas` pass through this room unchanged; `next_ste
 groups. A record that is refused alone is no error of the run: it is a dead letter.
 """
 
+import math
 from enum import Enum
 
 from connectors.errors import ConnectorError, StopSourceError, UpstreamError
@@ -108,5 +109,24 @@ def next_step(error: BaseException) -> NextStep:
 def source_error(source: str, doing: str, error: BaseException) -> SourceError:
     """Say which source failed, doing what, and keep the wait that an outside API asked for."""
     retry_after = error.retry_after if isinstance(error, UpstreamError) else None
-    text = str(error) if isinstance(error, ConnectorError) else f"{type(error).__name__}: {error}"
-    return SourceError(f"source {source}, {doing}: {text}", retry_after=retry_after)
+    text = (
+        words_of(error) if isinstance(error, ConnectorError) else f"{type(error).__name__}: {words_of(error)}"
+    )
+    return SourceError(f"source {source}, {doing}: {text}", retry_after=_seconds(retry_after))
+
+
+def words_of(error: BaseException) -> str:
+    """What `error` says, its class if it says nothing; an author's own exception may fail even at that."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
+
+
+def _seconds(retry_after: object) -> float | None:
+    """Authors raise UpstreamError too, maybe with the text of a header."""
+    try:
+        seconds = float(retry_after)  # type: ignore[arg-type]  # anything else is None
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 <= seconds < math.inf else None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from producer.engine import Requeued
-from producer.errors import NextStep, SourceError, next_step
+from producer.errors import NextStep, SourceError, next_step, words_of
 from producer.limiter import utc_now
 from producer.run import RunReport
 from schemas.records import JobPayload
@@ -101,12 +101,13 @@ class Scheduler:
         """Begin to keep the clock of `source`.
 
         Its first run is at once if no run has completed yet, or if a tick has passed since the last one that
-        did (`last_completed` is when that one had started); otherwise at the next tick.
+        did (`last_completed` is when that one had started); otherwise at the next tick. A time to come, which
+        a clock gone wrong has written, counts as now.
         """
         now = self._now()
         with self._lock:
             self._schedules[source] = schedule
-            due = now if last_completed is None else self._tick_after(source, last_completed)
+            due = now if last_completed is None else self._tick_after(source, min(last_completed, now))
             self._enqueue_tick(source, State.SCHEDULED, None, due and max(now, due))
 
     def refuse(self, source: str, reason: str) -> None:
@@ -157,7 +158,7 @@ class Scheduler:
             return dict(sorted(self._statuses.items()))
 
     def _failed(self, queued: _Queued, error: BaseException) -> None:
-        step, reason = next_step(error), str(error) or type(error).__name__
+        step, reason = next_step(error), words_of(error)
         now = self._now()
         if step is NextStep.WAIT:
             wait = self._spread(WAIT_SECONDS, WAIT_LONGEST, queued.waits)

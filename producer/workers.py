@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from producer.errors import NextStep, next_step
+from producer.errors import NextStep, next_step, words_of
 from producer.limiter import utc_now
 from producer.metrics import RETRIES
 from producer.scheduler import Scheduler
@@ -105,7 +105,8 @@ class Workers:
     def _pause(self) -> float:
         due = self._scheduler.next_due()
         until_due = math.inf if due is None else (due - self._now()).total_seconds()
-        return min(self._beat, max(0.01, until_due))
+        # What is due and was not taken waits for a place, and whoever leaves one says so.
+        return min(self._beat, until_due) if until_due > 0 else self._beat
 
     def _start(self, job: JobPayload) -> None:
         thread = threading.Thread(target=self._run, args=(job,), name=f"run-{job.source}", daemon=True)
@@ -121,13 +122,16 @@ class Workers:
             # Also SystemExit: a connector's constructor may call sys.exit(), and hurts no other source with
             # it.
             outcome = exc
-            self._log_failure(job, exc)
-        self._scheduler.done(job.source, outcome)
-        self._wake.set()
+        try:
+            if isinstance(outcome, BaseException):
+                self._log_failure(job, outcome)
+        finally:
+            self._scheduler.done(job.source, outcome)
+            self._wake.set()
 
     def _log_failure(self, job: JobPayload, error: BaseException) -> None:
         step = next_step(error)
-        facts = {"source": job.source, "attempt": job.attempt, "error": str(error) or repr(error)}
+        facts = {"source": job.source, "attempt": job.attempt, "error": words_of(error)}
         if step is NextStep.WAIT:
             _log.warning("run_put_back", **facts)
             return

@@ -71,6 +71,15 @@ def test_an_item_that_cannot_be_said_at_all_is_still_written() -> None:
     assert json.loads(as_json({"x": Speechless()})) == {"x": "<Speechless without text>"}
 
 
+class Unreadable(dict[str, int]):
+    def items(self) -> Any:
+        raise KeyError("not today")
+
+
+def test_an_item_that_raises_when_it_is_read_is_still_written() -> None:
+    assert json.loads(as_json([Unreadable(a=1), 2**70])) == {"repr": "[{'a': 1}, 1180591620717411303424]"}
+
+
 def test_headers_tell_what_a_reader_needs() -> None:
     rejected = Rejected({"a": 1}, "validation", "ValidationError", "a: wrong")
     written = letter(rejected, source="weather", run_id="r1", at=AT, max_bytes=1000)

@@ -47,6 +47,7 @@ def test_a_source_that_never_completed_runs_at_once(scheduler: Scheduler) -> Non
         (START - timedelta(hours=30), True),
         (START, False),
         (START + timedelta(seconds=1), False),
+        (START + timedelta(days=365), False),  # written by a clock gone wrong
     ],
 )
 def test_a_tick_missed_while_the_daemon_was_down_is_made_up_for_once(
@@ -144,6 +145,33 @@ def test_a_wait_that_the_api_asked_for_is_kept_up_to_a_bound(
         scheduler.done("weather", error)
         assert due_in(scheduler, clock) == kept
         clock.forward(kept)
+        assert scheduler.take_due() is not None
+        scheduler.done("weather", REPORT)
+
+
+@pytest.mark.parametrize("asked", ["120", "soon", float("nan"), float("inf"), -5.0, object(), START])
+def test_whatever_an_author_s_error_asks_for_the_job_is_put_back(
+    scheduler: Scheduler, clock: SettableClock, asked: Any
+) -> None:
+    scheduler.put(JobPayload(source="weather"))
+    assert scheduler.take_due() is not None
+    error = source_error("weather", "extract", UpstreamError("429", retry_after=asked))
+    scheduler.done("weather", error)
+    assert due_in(scheduler, clock) == (120.0 if asked == "120" else 5.0)
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise Speechless
+
+
+def test_an_error_without_words_puts_the_job_back_too(scheduler: Scheduler, clock: SettableClock) -> None:
+    for error in (Speechless(), source_error("weather", "extract", Speechless())):
+        scheduler.put(JobPayload(source="weather"))
+        assert scheduler.take_due() is not None
+        scheduler.done("weather", error)
+        assert "Speechless" in (scheduler.statuses()["weather"].reason or "")
+        clock.forward(due_in(scheduler, clock))
         assert scheduler.take_due() is not None
         scheduler.done("weather", REPORT)
 

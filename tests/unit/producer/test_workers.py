@@ -1,5 +1,6 @@
 """Workers: bounded, one run a source, and no source hurts another, whatever it does."""
 
+import itertools
 import sys
 import threading
 import time
@@ -84,8 +85,17 @@ def test_at_most_so_many_run_at_once() -> None:
     assert engine.most_at_once == 2
 
 
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise Speechless
+
+
+def speechless() -> None:
+    raise Speechless
+
+
 @pytest.mark.parametrize(
-    "misdeed", [fail, lambda: sys.exit(1), lambda: (_ for _ in ()).throw(KeyboardInterrupt)]
+    "misdeed", [fail, speechless, lambda: sys.exit(1), lambda: (_ for _ in ()).throw(KeyboardInterrupt)]
 )
 def test_a_source_that_fails_hurts_no_other(misdeed: Callable[[], object]) -> None:
     engine = ScriptedEngine({"bad": misdeed})
@@ -111,6 +121,33 @@ def test_a_source_that_blocks_lends_its_place() -> None:
         eventually(lambda: [job.source for job in engine.jobs] == ["stuck", "good"])
         assert not pool.join(Deadline(0.05))
         forever.set()
+
+
+def test_a_due_job_without_a_place_is_not_asked_for_all_the_time() -> None:
+    gate, looks = threading.Event(), itertools.count()
+    engine = ScriptedEngine({"busy": lambda: gate.wait(30)})
+
+    class Counting(Scheduler):
+        def next_due(self) -> datetime | None:
+            next(looks)
+            return super().next_due()
+
+    scheduler, stopping = Counting(), Stopping()
+    pool = Workers(scheduler, engine, workers=1, beat=30.0)
+    scheduler.add("busy", every(hours=1), None)
+    scheduler.add("other", every(hours=1), None)
+    thread = threading.Thread(target=pool.serve, args=(stopping,))
+    thread.start()
+    eventually(lambda: engine.running == ["busy"])
+    time.sleep(0.2)
+    assert next(looks) <= 2
+    gate.set()
+    eventually(lambda: [job.source for job in engine.jobs] == ["busy", "other"])
+    stopping.stop()
+    scheduler.put(JobPayload(source="other"))
+    pool._wake.set()  # noqa: SLF001 - not to wait for the beat
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_source_that_waits_for_the_broker_lends_nothing() -> None:
