@@ -5,7 +5,7 @@ Connectors that do not override `transform` are validated by pydantic a slice at
 and a blocking one holds up only itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -54,10 +54,14 @@ class Intake:
         self._slice: TypeAdapter[list[BaseModel]] = TypeAdapter(list[connector.Record])  # type: ignore[name-defined]
 
     def open(self, since: Any) -> Iterable[Any]:
-        """The connector's items, for its own thread; with its own `transform`, pairs of item and result."""
-        items = self._connector.extract(since)
-        # None and other garbage pass as they are: the thread that iterates says what is wrong with them.
-        return self._transformed(items) if self._own_transform and isinstance(items, Iterator) else items
+        """The connector's items, for its own thread; with its own `transform`, pairs of item and result.
+
+        Raises TypeError if `extract` gave nothing to iterate, or a text or dict in place of items.
+        """
+        items: Any = self._connector.extract(since)
+        if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
+            raise TypeError(f"extract must yield its items one by one, it returned {type(items).__name__}")
+        return self._transformed(items) if self._own_transform else items
 
     def batch(self, part: list[Any]) -> Batch:
         """Messages and rejects of one slice of what `open` gave; raises nothing for any item."""
@@ -83,9 +87,8 @@ class Intake:
                 return part, self._slice.validate_python(part)
             except Exception:
                 part = [self._validated(item) for item in part]
-        pairs = [pair if isinstance(pair, _Pair) else self._pair(pair) for pair in part]
-        rejected += [pair.result for pair in pairs if isinstance(pair.result, Rejected)]
-        kept = [(pair.item, pair.result) for pair in pairs if not isinstance(pair.result, Rejected)]
+        rejected += [pair.result for pair in part if isinstance(pair.result, Rejected)]
+        kept = [(pair.item, pair.result) for pair in part if not isinstance(pair.result, Rejected)]
         return [item for item, _ in kept], [record for _, record in kept]
 
     def _encoded(
@@ -96,7 +99,7 @@ class Intake:
         except UnencodableRecordError as exc:
             return exc.encoded, exc
 
-    def _transformed(self, items: Iterator[Any]) -> Iterator["_Pair"]:
+    def _transformed(self, items: Iterable[Any]) -> Iterator["_Pair"]:
         try:
             for item in items:
                 yield self._pair(item)

@@ -11,8 +11,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Self, TypeVar
 
 import structlog
 
@@ -31,7 +31,7 @@ class Slices(Generic[T, P]):
     `open_items` is called in the generator's thread and returns its iterable. A slice has at most `max_items`
     items; it is handed out, as what `prepare` makes of it, as soon as it has them, or when its first item is
     `max_seconds` old, or when the items end. `prepare` is called by both threads, for one slice at a time and
-    in order; it must not raise.
+    in order; what it raises ends the items before its slice.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class Slices(Generic[T, P]):
         self._ready: deque[P] = deque()
         # True while the generator's thread prepares a slice, which is then neither here nor there.
         self._preparing = False
+        # Validators are an author's code and need not be made for two threads at once.
+        self._prepare_alone = threading.Lock()
         # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way,
         # and only it replaces the buffer. The taker copies from it.
         self._buffer: list[T] = []
@@ -116,14 +118,16 @@ class Slices(Generic[T, P]):
                     return None
                 self._filled.wait(min(due_at, deadline) - now)
                 now = self._clock()
-            self._wanted_at = None
             if self._ready:
+                self._wanted_at = None
                 self._room.notify()
                 return self._ready.popleft()
             part = self._buffer[self._taken :]
             self._taken += len(part)
             self._oldest_at = now
-        return self._prepare(part)
+        prepared = self._prepared_here(part)
+        self._wanted_at = None
+        return prepared
 
     def stop(self) -> None:
         """Ask the generator to end at its next item; items already buffered can still be taken. Does not
@@ -143,6 +147,13 @@ class Slices(Generic[T, P]):
         """
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _prepared_here(self, part: list[T]) -> P:
+        try:
+            with self._prepare_alone:
+                return self._prepare(part)
+        except BaseException as exc:
+            raise source_error(self._source, "extract", exc) from exc
 
     def _over(self) -> bool:
         return self._ended or self._stopped
@@ -169,7 +180,8 @@ class Slices(Generic[T, P]):
         error: BaseException | None = None
         try:
             with sleeping_with(self._sleep):
-                self._run(_iterator(self._open_items()))
+                if not self._stopped:
+                    self._run(iter(self._open_items()))
         except BaseException as exc:
             error = exc
         finally:
@@ -216,7 +228,10 @@ class Slices(Generic[T, P]):
             self._buffer, self._taken = [], 0
             self._oldest_at = self._clock()
             self._preparing = bool(part)
-        prepared = [self._prepare(part)] if part else []
+        prepared: list[P] = []
+        if part:
+            with self._prepare_alone:
+                prepared.append(self._prepare(part))
         with self._lock:
             self._ready += prepared
             self._preparing = False
@@ -224,9 +239,3 @@ class Slices(Generic[T, P]):
             while len(self._ready) >= self._ahead and not self._stopped:
                 self._room.wait()
             return self._buffer
-
-
-def _iterator(items: Any) -> Iterator[Any]:
-    if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
-        raise TypeError(f"extract must yield its items one by one, it returned {type(items).__name__}")
-    return iter(items)

@@ -125,6 +125,48 @@ def test_an_own_transform_fails_item_by_item_and_runs_where_the_generator_runs()
     assert "transform returned int instead of Record" in batch.rejected[1].message
 
 
+@pytest.mark.parametrize("connector", [Plain, Renaming])
+@pytest.mark.parametrize("garbage", [None, 7, "text", b"bytes", {"a": 1}, object()])
+def test_what_is_no_stream_of_items_is_refused_with_words(
+    connector: type[BaseConnector], garbage: Any
+) -> None:
+    careless = connector()
+    careless.extract = lambda since=None: garbage  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match="must yield its items one by one"):
+        intake_of(careless).open(None)
+
+
+def test_a_list_is_transformed_where_the_generator_runs_too() -> None:
+    connector = Renaming()
+    connector.threads = set()
+    connector.extract = lambda since=None: [1, 2]  # type: ignore[method-assign,assignment,return-value]
+    intake = intake_of(connector)
+    pairs = list(intake.open(None))
+    assert connector.threads == {threading.current_thread().name}
+    connector.threads.clear()
+    assert ids(intake.batch(pairs)) == ["1", "2"]
+    assert connector.threads == set()
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise Speechless
+
+
+def test_an_error_without_words_rejects_its_item_alone() -> None:
+    class Rude(Renaming):
+        def transform(self, item: Any) -> BaseModel:
+            if item == 2:
+                raise Speechless
+            return self.Record(id=item)
+
+    intake = intake_of(Rude())
+    connector_items = [intake._pair(item) for item in (1, 2, 3)]  # noqa: SLF001 - as `open` makes them
+    batch = intake.batch(connector_items)
+    assert ids(batch) == ["1", "3"]
+    assert [(each.item, each.message) for each in batch.rejected] == [(2, "Speechless")]
+
+
 def test_closing_the_transformed_items_closes_the_connector_s_generator() -> None:
     closed = []
 
