@@ -4,6 +4,7 @@ When jobs are due, and what happens to those that fail, is the scheduler's.
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from connectors.base import BaseConnector
 from producer.cursors import CursorStore, Position
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
@@ -51,6 +53,7 @@ class IngestionEngine:
         settings: ProducerSettings,
         *,
         now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._preparation = preparation
         self._limiter = limiter
@@ -58,7 +61,9 @@ class IngestionEngine:
         self._open_publisher = open_publisher
         self._settings = settings
         self._now = now
+        self._clock = clock
         self._lock = threading.Lock()
+        self._building: dict[str, float] = {}
         self._running: dict[str, Slices[Any, Batch]] = {}
         self._stopped = False
 
@@ -69,7 +74,8 @@ class IngestionEngine:
         published before stays published, and the cursor has not moved past it.
         """
         with structlog.contextvars.bound_contextvars(source=job.source, job_id=job.job_id):
-            prepared = self._preparation.prepare(job.source)
+            connector = self._built(job.source)
+            prepared = self._preparation.prepare(connector)
             previous = self._cursors.load(job.source)
             since = prepared.connector.parse_since(_since(job, prepared, previous))
             not_before = self._limiter.check_limit(job.source)
@@ -88,8 +94,19 @@ class IngestionEngine:
     def silent_for(self, source: str) -> float | None:
         """Seconds since the connector of a running source has been waited for; None while it is not."""
         with self._lock:
-            slices = self._running.get(source)
+            building_since, slices = self._building.get(source), self._running.get(source)
+        if building_since is not None:
+            return self._clock() - building_since
         return slices.silent_for() if slices is not None else None
+
+    def _built(self, source: str) -> BaseConnector:
+        with self._lock:
+            self._building[source] = self._clock()
+        try:
+            return self._preparation.connector(source)
+        finally:
+            with self._lock:
+                del self._building[source]
 
     def _run(self, prepared: Prepared, previous: Position | None, since: Any) -> RunReport:
         run_id = uuid.uuid4().hex
@@ -102,7 +119,7 @@ class IngestionEngine:
             self._extracting(source, intake, since) as slices,
         ):
             _log.info("run_started", since=None if since is None else str(since))
-            run = Run(prepared, publisher, run_id=run_id, previous=previous, now=self._now)
+            run = Run(prepared, publisher, run_id=run_id, previous=previous, since=since, now=self._now)
             report = run.consume(slices)
         if report.completed:
             LAST_SUCCESS.labels(source).set(self._now().timestamp())

@@ -47,15 +47,18 @@ class Preparation:
         self._settings = settings
         self._encoders: dict[str, tuple[SourceContract, RecordEncoder]] = {}
 
-    def prepare(self, source: str) -> Prepared:
-        """Make `source` ready to run.
+    def connector(self, source: str) -> BaseConnector:
+        """A connector for one run; its author's constructor may do anything. Raises StopSourceError."""
+        return self.connectors.create(source, self._settings.get(source, {}))
 
-        Raises BrokerAwayError and RegistryUnavailableError (try again), and StopSourceError, ContractError,
+    def prepare(self, connector: BaseConnector) -> Prepared:
+        """Make the source of `connector` ready to run.
+
+        Raises BrokerAwayError and RegistryUnavailableError (try again), and ContractError,
         IncompatibleSchemaError or TopicRefusedError (change something).
         """
-        connector = self.connectors.create(source, self._settings.get(source, {}))
         contract = connector.contract()
-        topic = self._names.topic(source)
+        source, topic = contract.source, self._names.topic(contract.source)
         dead_letters = self._names.dead_letter_topic(topic)
         encoder = self._encoder(contract, topic)
         limit = self._topics.ensure_source(topic, dead_letters)

@@ -56,9 +56,11 @@ class Run:
         *,
         run_id: str,
         previous: Position | None,
+        since: Any,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`since` is where extraction begins, as the cursor's type."""
         self._prepared = prepared
         self._publisher = publisher
         self._run_id = run_id
@@ -68,6 +70,7 @@ class Run:
         self._started, self._started_at = clock(), now()
         self._mark = Watermark(type(prepared.connector), previous.cursor if previous else None)
         self._stored: JsonValue = previous.cursor if previous else None
+        self._leaves_gap = not self._mark.covers(since)
         self._extracted = self._rejected = self._counted = self._since_checkpoint = 0
         self._checkpoint_at = self._started + CHECKPOINT_SECONDS
 
@@ -128,7 +131,18 @@ class Run:
         return self._since_checkpoint >= CHECKPOINT_RECORDS or self._clock() >= self._checkpoint_at
 
     def _checkpoint(self, *, completed: bool) -> None:
-        """Make everything so far durable, then the cursor; only a completed run says that it was one."""
+        """Make everything so far durable, then the cursor; only a completed run says that it was one.
+
+        A run that began behind the cursor has left out what lies between, so it moves nothing.
+        """
+        if self._leaves_gap:
+            self._publisher.flush()
+        else:
+            self._store(completed=completed)
+        self._since_checkpoint = 0
+        self._checkpoint_at = self._clock() + CHECKPOINT_SECONDS
+
+    def _store(self, *, completed: bool) -> None:
         before = self._previous.completed if self._previous else None
         position = Position(
             self._prepared.target.source,
@@ -139,8 +153,6 @@ class Run:
         )
         self._publisher.checkpoint(position)
         self._stored = position.cursor
-        self._since_checkpoint = 0
-        self._checkpoint_at = self._clock() + CHECKPOINT_SECONDS
 
     def _settle(self, *, completed: bool) -> RunReport:
         # A source that is not in cursor order may have skipped older records: its cursor moves at the end

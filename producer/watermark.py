@@ -21,6 +21,13 @@ class Watermark:
         self._field = connector.cursor
         self.value: Any = None if self._field is None else connector.parse_since(stored)
 
+    def covers(self, since: Any) -> bool:
+        """Whether nothing was left out between the value and `since`, where a run begins."""
+        try:
+            return since is None or (self.value is not None and bool(since <= self.value))
+        except TypeError:
+            return False
+
     def see(self, values: Sequence[Any]) -> None:
         """Take note of the cursor values of published records; those of an optional field may be None."""
         try:

@@ -95,6 +95,26 @@ def test_an_older_since_does_not_move_the_cursor_back(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_newer_since_does_not_move_the_cursor_over_what_it_leaves_out(
+    settings: Settings, ordered: bool, first: bool
+) -> None:
+    def items(since: Any) -> Iterator[Any]:
+        begin = 0 if since is None else int((since - NOON).total_seconds())
+        yield from (reading(number) for number in range(begin, 100))
+
+    if not first:
+        run(settings, yielding(lambda since: iter([reading(10)]), ordered=ordered))
+    newer = JobPayload(source="readings", since="2026-01-01T12:01:00Z")
+    report = run(settings, yielding(items, ordered=ordered), newer)
+    assert (report.completed, report.published) == (True, 40)
+    assert report.cursor == stored(settings) == (None if first else "2026-01-01T12:00:10Z")
+    run(settings, yielding(items, ordered=ordered))
+    assert set(ids(settings)) == set(range(0 if first else 10, 100))
+    assert stored(settings) == "2026-01-01T12:01:39Z"
+
+
+@pytest.mark.parametrize("ordered", [True, False])
 def test_a_connector_that_fails_keeps_what_came_before_and_moves_its_cursor_only_if_ordered(
     settings: Settings, ordered: bool
 ) -> None:

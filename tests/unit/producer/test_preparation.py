@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry, Plugin
 from producer.preparation import Preparation
+from schemas.encoder import RecordEncoder
 from schemas.names import Names
 
 
@@ -49,10 +50,14 @@ def preparation(registry: CountingRegistry) -> Preparation:
     )
 
 
+def encoder(prepared: Preparation) -> RecordEncoder:
+    return prepared.prepare(prepared.connector("prices")).encoder
+
+
 def test_a_second_run_needs_no_registry() -> None:
     registry = CountingRegistry()
     prepared = preparation(registry)
-    assert prepared.prepare("prices").encoder is prepared.prepare("prices").encoder
+    assert encoder(prepared) is encoder(prepared)
     assert registry.registered == 1
 
 
@@ -63,6 +68,6 @@ def test_another_model_class_of_the_same_schema_gets_an_encoder_of_its_own(
         id: int
 
     prepared = preparation(CountingRegistry())
-    first = prepared.prepare("prices").encoder
+    first = encoder(prepared)
     monkeypatch.setattr(Prices, "Record", Record)
-    assert prepared.prepare("prices").encoder is not first
+    assert encoder(prepared) is not first

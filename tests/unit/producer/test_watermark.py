@@ -47,6 +47,17 @@ def test_it_never_moves_back_behind_what_is_stored() -> None:
     assert mark.as_json() == "2026-01-01T13:00:00Z"
 
 
+def test_a_run_that_begins_behind_the_value_leaves_a_gap() -> None:
+    mark = Watermark(Timed, "2026-01-01T12:00:00Z")
+    assert mark.covers(None)
+    assert mark.covers(at(11))
+    assert mark.covers(at(12))
+    assert not mark.covers(at(13))
+    assert not mark.covers(datetime(2026, 1, 1))  # noqa: DTZ001 - does not compare, so nothing is known
+    assert not Watermark(Timed, None).covers(at(1))
+    assert Watermark(Timed, None).covers(None)
+
+
 def test_records_without_a_value_do_not_count() -> None:
     mark = Watermark(Timed, None)
     mark.see([None, at(2), None])
