@@ -103,6 +103,7 @@ class Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._waiting.close()
         if len(self._producer):
             # Only after an error, which has already said that not everything was published.
             self._producer.purge()

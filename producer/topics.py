@@ -135,7 +135,7 @@ class Topics:
             error = exc.args[0] if isinstance(exc, KafkaException) else None
             if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return
-            if error is None or error.retriable() or error.code() in _AWAY:
+            if error is None or _is_away(error):
                 raise BrokerAwayError(f"topic {topic} was not created in time: {exc}") from exc
             raise TopicRefusedError(
                 f"topic {topic} does not exist and the broker refuses to create it: {error.str()}. "
@@ -148,7 +148,10 @@ class Topics:
         try:
             answers = self._admin.describe_configs(asked, request_timeout=self._timeout)
             limits = [_limit(future.result(timeout=self._timeout)) for future in answers.values()]
-        except (KafkaException, TimeoutError, ValueError):
+        except (KafkaException, TimeoutError, ValueError) as exc:
+            if isinstance(exc, TimeoutError) or (isinstance(exc, KafkaException) and _is_away(exc.args[0])):
+                # Guessed too low, records that the topic takes would become dead letters.
+                raise BrokerAwayError(f"the broker does not say what {topics[0]} takes: {exc}") from exc
             # A broker that does not tell (or may not tell this user) refuses a too large batch by itself.
             return DEFAULT_MESSAGE_BYTES
         return min(limits)
@@ -162,6 +165,10 @@ _AWAY = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     }
 )
+
+
+def _is_away(error: KafkaError) -> bool:
+    return error.retriable() or error.code() in _AWAY
 
 
 def _limit(config: Mapping[str, Any]) -> int:

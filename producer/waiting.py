@@ -56,6 +56,11 @@ class Waiting:
         """Something has come: a long wait is over."""
         if self._said:
             _log.info("waiting_over", waited_for=self.what, seconds=round(self._clock() - self._since, 1))
+        self.close()
+        self.begin()
+
+    def close(self) -> None:
+        """Nobody waits any longer, whether or not something has come."""
+        if self._said:
             self._on_change(False)
         self._said = False
-        self.begin()

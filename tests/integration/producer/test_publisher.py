@@ -50,6 +50,7 @@ def publishing(
     *,
     in_flight: int = 100_000,
     abandon: threading.Event | None = None,
+    waiting: Waiting | None = None,
     **properties: Any,
 ) -> Iterator[Publisher]:
     with Publisher(
@@ -57,7 +58,7 @@ def publishing(
         target,
         in_flight=in_flight,
         abandon=abandon or threading.Event(),
-        waiting=Waiting("acknowledgements"),
+        waiting=waiting or Waiting("acknowledgements"),
     ) as publisher:
         yield publisher
 
@@ -131,6 +132,23 @@ def test_published_counts_only_what_is_acknowledged(settings: Settings) -> None:
         with pytest.raises(PublishAbandonedError, match="1000 messages unacknowledged"):
             publisher.checkpoint(Position("weather", 5, "r1", AT, None))
     assert store_of(settings).load("weather") is None
+
+
+def test_a_run_that_gives_up_waits_no_longer(settings: Settings) -> None:
+    target, changes = target_of(settings), list[bool]()
+    nowhere = load_settings({"kafka": {"bootstrap_servers": "127.0.0.1:1"}}, env={})
+    abandon = threading.Event()
+    abandon.set()
+    waiting = Waiting("acknowledgements", on_change=changes.append, quiet=0)
+
+    def in_vain() -> None:
+        with publishing(nowhere, target, abandon=abandon, waiting=waiting) as publisher:
+            publisher.publish(batch(10))
+            publisher.flush()
+
+    with pytest.raises(PublishAbandonedError):
+        in_vain()
+    assert changes == [True, False]
 
 
 @pytest.mark.requires_kafka
@@ -211,5 +229,8 @@ def test_an_absent_broker_is_named_within_the_deadline() -> None:
     assert "Connection refused" in fault
     with pytest.raises(BrokerAwayError):
         topics.ensure_cursors("_ingest.cursors")
+    # Not a guess: records between the guess and the topic's own limit would become dead letters.
+    with pytest.raises(BrokerAwayError, match="does not say what weather takes"):
+        topics._message_bytes(["weather"])  # noqa: SLF001 - the broker goes after the topics were found
     with pytest.raises((DependencyError, KafkaException)):
         CursorStore(properties, "_ingest.cursors", lambda: 1, timeout=0.5).load("weather")

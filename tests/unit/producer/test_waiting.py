@@ -21,6 +21,16 @@ def test_it_speaks_late_rarely_and_at_the_end(clock: SettableClock) -> None:
     assert changes == [True, False]
 
 
+def test_a_wait_given_up_is_over_too(clock: SettableClock) -> None:
+    changes: list[bool] = []
+    waiting = Waiting("acknowledgements", on_change=changes.append, clock=clock, quiet=5)
+    clock.forward(6)
+    waiting.still()
+    waiting.close()
+    waiting.close()
+    assert changes == [True, False]
+
+
 def test_a_short_wait_is_not_worth_a_line(clock: SettableClock) -> None:
     waiting = Waiting("acknowledgements", clock=clock)
     with structlog.testing.capture_logs() as logs:
