@@ -1,6 +1,7 @@
 """The daemon as a process: schedules, isolation, drain, crashes, and dependencies that are away."""
 
 import os
+import signal
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
@@ -235,6 +236,40 @@ def outlive_outages(producer: DaemonProcess, servers: DevStack, settings: Settin
     until(lambda: bool(events(producer, "run_ended", completed=True)), "the run's end")
     assert len(events(producer, "run_started")) == 1
     assert producer.end() == 0
+
+
+@pytest.mark.requires_kafka
+def test_sigterm_while_the_broker_hangs_ends_in_time_and_the_next_life_completes_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    """A broker that takes connections and says nothing: no error tells anybody that it is away."""
+    write_connector(folder, "readings", MANY, declared=['cursor = "at"'])
+    with DevStack(tmp_path / "stack", upstream=False) as servers:
+        environment = {
+            **servers.environment(),
+            "INGEST_CONNECTORS__PATHS": str(folder),
+            "INGEST_CONNECTORS__SKIP": SKIP,
+            "INGEST_PRODUCER__DRAIN_SECONDS": "6",
+        }
+        settings = load_settings(env=environment)
+        producer = DaemonProcess("producer", tmp_path, environment)
+        producer.start()
+        try:
+            until(lambda: len(ids(settings)) > 3000, "3000 records")
+            assert servers.broker.pid is not None
+            os.kill(servers.broker.pid, signal.SIGSTOP)
+            until(lambda: waits_for(producer, "acknowledgements from"), "a word about the broker")
+            assert producer.end(seconds=12) == 0
+            producer.process.start()
+            until(lambda: waits_for(producer, "the broker at"), "a word about the broker at the start")
+            assert producer.end(seconds=12) == 0
+            os.kill(servers.broker.pid, signal.SIGCONT)
+            producer.start()
+            until(lambda: bool(events(producer, "run_ended", completed=True)), "the run's end")
+            assert producer.end() == 0
+        finally:
+            producer.process.kill()
+        assert set(ids(settings)) == set(range(30_000))
 
 
 def waits_for(producer: DaemonProcess, whom: str) -> bool:
