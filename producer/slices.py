@@ -52,14 +52,12 @@ class Slices(Generic[T, P]):
         self._max_seconds = max_seconds
         self._ahead = ahead
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock, self._prepare_alone = threading.Lock(), threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: deque[P] = deque()
         # True while the generator's thread prepares a slice, which is then neither here nor there.
         self._preparing = False
-        # Validators are an author's code and need not be made for two threads at once.
-        self._prepare_alone = threading.Lock()
         # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way,
         # and only it replaces the buffer. The taker copies from it.
         self._buffer: list[T] = []
@@ -148,10 +146,14 @@ class Slices(Generic[T, P]):
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _prepared(self, part: list[T]) -> P:
+        # Validators are an author's code and need not be made for two threads at once.
+        with self._prepare_alone:
+            return self._prepare(part)
+
     def _prepared_here(self, part: list[T]) -> P:
         try:
-            with self._prepare_alone:
-                return self._prepare(part)
+            return self._prepared(part)
         except BaseException as exc:
             raise source_error(self._source, "extract", exc) from exc
 
@@ -228,10 +230,7 @@ class Slices(Generic[T, P]):
             self._buffer, self._taken = [], 0
             self._oldest_at = self._clock()
             self._preparing = bool(part)
-        prepared: list[P] = []
-        if part:
-            with self._prepare_alone:
-                prepared.append(self._prepare(part))
+        prepared = [self._prepared(part)] if part else []
         with self._lock:
             self._ready += prepared
             self._preparing = False

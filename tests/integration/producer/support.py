@@ -86,6 +86,13 @@ def run(settings: Settings, connector: type[BaseConnector], job: JobPayload | No
     return outcome
 
 
+def stored(settings: Settings, source: str = "readings") -> Any:
+    """The cursor that a source has now."""
+    with parts_for(settings) as parts:
+        position = parts.cursors.load(source)
+    return None if position is None else position.cursor
+
+
 def messages(settings: Settings, topic: str) -> list[Message]:
     """All records of a topic."""
     reader = {**client_properties(settings.kafka), "fetch.wait.max.ms": 10}

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -191,28 +193,34 @@ def test_a_taken_port_and_an_unknown_setting_refuse_the_start(
         assert word in log.read_text()
 
 
+@contextmanager
+def own_stack(
+    folder: Path, tmp_path: Path, **variables: str
+) -> Iterator[tuple[DevStack, DaemonProcess, Settings]]:
+    """A stack whose parts may be taken away, and a daemon that is not started; at the end nothing is lost."""
+    write_connector(folder, "readings", MANY, declared=['cursor = "at"'])
+    with DevStack(tmp_path / "stack", upstream=False) as servers:
+        own = {"INGEST_CONNECTORS__PATHS": str(folder), "INGEST_CONNECTORS__SKIP": SKIP, **variables}
+        environment = {**servers.environment(), **own}
+        settings = load_settings(env=environment)
+        producer = DaemonProcess("producer", tmp_path, environment)
+        try:
+            yield servers, producer, settings
+        finally:
+            producer.process.kill()
+        assert set(ids(settings)) == set(range(30_000))
+
+
 @pytest.mark.requires_kafka
 def test_registry_and_broker_absent_at_the_start_then_the_broker_lost_in_mid_run(
     folder: Path, tmp_path: Path
 ) -> None:
     """On a stack of its own, as it takes the parts away; the broker must keep its data, as Tansu does not."""
-    write_connector(folder, "readings", MANY, declared=['cursor = "at"'])
-    with DevStack(tmp_path / "stack", upstream=False) as servers:
-        environment = {
-            **servers.environment(),
-            "INGEST_CONNECTORS__PATHS": str(folder),
-            "INGEST_CONNECTORS__SKIP": SKIP,
-        }
-        settings = load_settings(env=environment)
+    with own_stack(folder, tmp_path) as (servers, producer, settings):
         servers.registry.kill()
         servers.broker.kill()
-        producer = DaemonProcess("producer", tmp_path, environment)
         producer.process.start()
-        try:
-            outlive_outages(producer, servers, settings)
-        finally:
-            producer.process.kill()
-        assert set(ids(settings)) == set(range(30_000))
+        outlive_outages(producer, servers, settings)
 
 
 def outlive_outages(producer: DaemonProcess, servers: DevStack, settings: Settings) -> None:
@@ -243,33 +251,20 @@ def test_sigterm_while_the_broker_hangs_ends_in_time_and_the_next_life_completes
     folder: Path, tmp_path: Path
 ) -> None:
     """A broker that takes connections and says nothing: no error tells anybody that it is away."""
-    write_connector(folder, "readings", MANY, declared=['cursor = "at"'])
-    with DevStack(tmp_path / "stack", upstream=False) as servers:
-        environment = {
-            **servers.environment(),
-            "INGEST_CONNECTORS__PATHS": str(folder),
-            "INGEST_CONNECTORS__SKIP": SKIP,
-            "INGEST_PRODUCER__DRAIN_SECONDS": "6",
-        }
-        settings = load_settings(env=environment)
-        producer = DaemonProcess("producer", tmp_path, environment)
+    with own_stack(folder, tmp_path, INGEST_PRODUCER__DRAIN_SECONDS="6") as (servers, producer, settings):
         producer.start()
-        try:
-            until(lambda: len(ids(settings)) > 3000, "3000 records")
-            assert servers.broker.pid is not None
-            os.kill(servers.broker.pid, signal.SIGSTOP)
-            until(lambda: waits_for(producer, "acknowledgements from"), "a word about the broker")
-            assert producer.end(seconds=12) == 0
-            producer.process.start()
-            until(lambda: waits_for(producer, "the broker at"), "a word about the broker at the start")
-            assert producer.end(seconds=12) == 0
-            os.kill(servers.broker.pid, signal.SIGCONT)
-            producer.start()
-            until(lambda: bool(events(producer, "run_ended", completed=True)), "the run's end")
-            assert producer.end() == 0
-        finally:
-            producer.process.kill()
-        assert set(ids(settings)) == set(range(30_000))
+        until(lambda: len(ids(settings)) > 3000, "3000 records")
+        assert servers.broker.pid is not None
+        os.kill(servers.broker.pid, signal.SIGSTOP)
+        until(lambda: waits_for(producer, "acknowledgements from"), "a word about the broker")
+        assert producer.end(seconds=12) == 0
+        producer.process.start()
+        until(lambda: waits_for(producer, "the broker at"), "a word about the broker at the start")
+        assert producer.end(seconds=12) == 0
+        os.kill(servers.broker.pid, signal.SIGCONT)
+        producer.start()
+        until(lambda: bool(events(producer, "run_ended", completed=True)), "the run's end")
+        assert producer.end() == 0
 
 
 def waits_for(producer: DaemonProcess, whom: str) -> bool:

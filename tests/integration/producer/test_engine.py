@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, create_model
 
-from connectors.errors import ConnectorSettingsError, SinceError, UnknownSourceError, UpstreamError
+from connectors.errors import ConnectorSettingsError, UnknownSourceError, UpstreamError
 from producer.engine import IngestionEngine, Requeued
 from producer.errors import PublishAbandonedError, SourceError
 from producer.run import RunReport
@@ -31,16 +31,11 @@ from tests.integration.producer.support import (
     reading,
     records,
     run,
+    stored,
     yielding,
 )
 
 JOB = JobPayload(source="readings")
-
-
-def stored(settings: Settings, source: str = "readings") -> Any:
-    with parts_for(settings) as parts:
-        position = parts.cursors.load(source)
-    return None if position is None else position.cursor
 
 
 def test_a_run_publishes_every_record_and_then_its_cursor(settings: Settings) -> None:
@@ -69,49 +64,6 @@ def test_the_record_on_the_wire_has_its_envelope(settings: Settings) -> None:
     [message] = messages(settings, Names(settings.topic_prefix).topic("readings"))
     assert message.key() == b"7"
     assert not message.headers()
-
-
-def test_the_next_run_gets_the_cursor_typed(settings: Settings) -> None:
-    seen: list[Any] = []
-
-    def items(since: Any) -> Iterator[Any]:
-        seen.append(since)
-        yield reading(60)
-
-    connector = yielding(items)
-    run(settings, connector)
-    run(settings, connector)
-    run(settings, connector, JobPayload(source="readings", since="2025-01-01T00:00:00+02:00"))
-    assert seen == [None, NOON + timedelta(seconds=60), datetime(2024, 12, 31, 22, tzinfo=UTC)]
-    with pytest.raises(SinceError, match="no value of readings's cursor field"):
-        run(settings, connector, JobPayload(source="readings", since="yesterday"))
-
-
-def test_an_older_since_does_not_move_the_cursor_back(settings: Settings) -> None:
-    run(settings, yielding(lambda since: iter([reading(100)])))
-    old = JobPayload(source="readings", since="2025-01-01T00:00:00Z")
-    report = run(settings, yielding(lambda since: iter([reading(1)])), old)
-    assert report.cursor == stored(settings) == "2026-01-01T12:01:40Z"
-
-
-@pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("first", [True, False])
-def test_a_newer_since_does_not_move_the_cursor_over_what_it_leaves_out(
-    settings: Settings, ordered: bool, first: bool
-) -> None:
-    def items(since: Any) -> Iterator[Any]:
-        begin = 0 if since is None else int((since - NOON).total_seconds())
-        yield from (reading(number) for number in range(begin, 100))
-
-    if not first:
-        run(settings, yielding(lambda since: iter([reading(10)]), ordered=ordered))
-    newer = JobPayload(source="readings", since="2026-01-01T12:01:00Z")
-    report = run(settings, yielding(items, ordered=ordered), newer)
-    assert (report.completed, report.published) == (True, 40)
-    assert report.cursor == stored(settings) == (None if first else "2026-01-01T12:00:10Z")
-    run(settings, yielding(items, ordered=ordered))
-    assert set(ids(settings)) == set(range(0 if first else 10, 100))
-    assert stored(settings) == "2026-01-01T12:01:39Z"
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -166,17 +118,6 @@ def test_stop_ends_a_run_at_the_next_item_with_everything_acknowledged(
     assert found == list(range(report.published))
     last = (NOON + timedelta(seconds=found[-1])).isoformat().replace("+00:00", "Z")
     assert stored(settings) == (last if ordered else None)
-
-
-def test_a_source_without_cursor_is_remembered_as_completed(settings: Settings) -> None:
-    started = datetime.now(UTC)
-    run(settings, yielding(lambda since: iter([reading(1)]), cursor=None))
-    with parts_for(settings) as parts:
-        position = parts.cursors.load("readings")
-    assert position is not None
-    assert position.cursor is None
-    assert position.completed is not None
-    assert started <= position.completed <= position.at
 
 
 def test_a_limited_job_does_not_run_and_names_its_time(settings: Settings) -> None:

@@ -1,8 +1,11 @@
-"""A clock that stands still until told, and a wait for what other threads do."""
+"""A clock that stands still until told, a wait for what other threads do, slices of numbers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from producer.slices import Slices
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -29,3 +32,38 @@ def eventually(true: Callable[[], bool], *, seconds: float = 10.0) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not true within {seconds} s"
         time.sleep(0.005)
+
+
+def slices_of(
+    open_items: Callable[[], Iterable[Any]],
+    *,
+    prepare: Callable[[list[Any]], list[Any]] = list,
+    max_items: int = 10,
+    max_seconds: float = 3600.0,
+    ahead: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> Slices[Any, list[Any]]:
+    return Slices(
+        "source",
+        open_items,
+        prepare,
+        max_items=max_items,
+        max_seconds=max_seconds,
+        ahead=ahead,
+        clock=clock,
+    )
+
+
+def everything(slices: Slices[Any, list[Any]]) -> list[list[Any]]:
+    parts = []
+    while not slices.finished:
+        part = slices.take(10.0)
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def take_all(slices: Slices[Any, list[Any]], taken: list[Any]) -> None:
+    """Like `everything`, for what ends with an error: `taken` has the items that came before it."""
+    while not slices.finished:
+        taken += slices.take(10.0) or []
