@@ -203,7 +203,7 @@ def test_a_stop_ends_in_time_while_the_broker_does_not_answer(
         assert time.monotonic() - started < 5 + 4 + 5
     finally:
         os.kill(stack.broker.pid, signal.SIGCONT)
-    assert "commit_refused" in running.log()
+    assert "left_without_goodbye" in running.log()
 
 
 @pytest.mark.timeout(120)
