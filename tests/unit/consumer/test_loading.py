@@ -187,13 +187,18 @@ def test_messages_without_a_frame_need_neither_schema_nor_table(
     assert setup.letters.sent[0].topic == TOPIC
 
 
-def test_a_schema_outside_the_gate_is_decoded_record_by_record(
-    schema_of: ReadSchema, assignment: Assignment, message: MakeMessage
-) -> None:
+def _decoding_plan(schema_of: ReadSchema) -> Plan:
+    """Of a schema outside the gate: a list whose items take no bytes."""
     schema = schema_of({"name": "x", "type": {"type": "array", "items": "null"}})
     gated = gate(schema)
     spec = table_spec(schema, gated, "db", "weather__log", "weather")
-    plan = Plan(spec, "into", header(gated.record, ["x"]), RecordDecoder(schema, gated.as_text), True)
+    return Plan(spec, "into", header(gated.record, ["x"]), RecordDecoder(schema, gated.as_text), True)
+
+
+def test_a_schema_outside_the_gate_is_decoded_record_by_record(
+    schema_of: ReadSchema, assignment: Assignment, message: MakeMessage
+) -> None:
+    plan = _decoding_plan(schema_of)
     setup = Setup(plan)
     setup.loader.load(_batch(assignment, [message(1, FRAME + b"\4\0"), message(2, FRAME + b"\4\0!")]))
     assert [(one.offset, one.reason) for one in setup.letters.sent] == [(2, "undecodable")]
@@ -203,10 +208,7 @@ def test_a_schema_outside_the_gate_is_decoded_record_by_record(
 def test_a_decoded_record_that_is_refused_is_dead_lettered_as_it_was_read(
     schema_of: ReadSchema, assignment: Assignment, message: MakeMessage
 ) -> None:
-    schema = schema_of({"name": "x", "type": {"type": "array", "items": "null"}})
-    gated = gate(schema)
-    spec = table_spec(schema, gated, "db", "weather__log", "weather")
-    plan = Plan(spec, "into", header(gated.record, ["x"]), RecordDecoder(schema, gated.as_text), True)
+    plan = _decoding_plan(schema_of)
     bad = message(1, FRAME + b"\4\0", key=b"k")
     setup = Setup(plan, {1: bad})
     setup.clickhouse.errors = {1: RecordsRefusedError("38"), 3: RecordsRefusedError("38")}
