@@ -220,7 +220,7 @@ class Publisher:
         self._look()
         if self._abandon.is_set() and len(self._producer):
             raise PublishAbandonedError(
-                f"{self._target.source}: stopped with {len(self._producer)} messages unacknowledged "
+                f"{self._target.source}: stopped with {self._sent - self._acknowledged} messages unacknowledged "
                 f"(broker: {self._broker_says}); the cursor has not moved past them"
             )
 
@@ -229,7 +229,7 @@ class Publisher:
         if self._refused:
             raise self._failure(self._refused[0])
         outstanding = len(self._producer)
-        # Events in the queue count as outstanding too, so this is never too many.
+        # Events in the queue (a refused connection, say) count as outstanding too, so this is never too many.
         acknowledged = self._sent - outstanding
         if acknowledged > self._acknowledged:
             self._acknowledged = acknowledged
