@@ -79,7 +79,7 @@ class CursorStore:
     def load(self, source: str) -> Position | None:
         """The newest position of `source`, None if there is none. Reads the one partition that holds it.
 
-        Raises BrokerAwayError, or CursorError for a value that nobody of us wrote.
+        Raises DependencyError, or CursorError for a value that nobody of us wrote.
         """
         partition = partition_of(source.encode(), self._partitions())
         return self._read([partition]).get(source)
@@ -91,12 +91,15 @@ class CursorStore:
     def _read(self, partitions: list[int] | None, *, skip_unreadable: bool = False) -> dict[str, Position]:
         newest: dict[str, Message] = {}
         try:
+            # The topic was created before anybody reads it: a broker that does not know it yet would make
+            # every source start from nothing.
             # What is written without a transaction is committed at once; and the end must be the log's own
             # end, which a read_committed reader does not see while any transaction is open.
             messages = read_to_end(
                 self._properties,
                 self.topic,
                 partitions=partitions,
+                must_exist=True,
                 isolation="read_uncommitted",
                 timeout=self._timeout,
             )

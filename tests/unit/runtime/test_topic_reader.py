@@ -1,10 +1,16 @@
 """Reading a topic to its end, on librdkafka's own broker."""
 
+import time
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported, but not for type checkers
+    ClusterMetadata,
+    TopicMetadata,
+)
 
 from runtime.errors import DependencyError
 from runtime.topic_reader import read_to_end
@@ -30,8 +36,8 @@ def publish(producer: Producer, number: int, partition: int = 0) -> None:
     assert producer.flush(10) == 0
 
 
-def read(producer: Producer, last: int | None = None, partitions: list[int] | None = None) -> list[str]:
-    messages = read_to_end(properties(producer), TOPIC, last=last, partitions=partitions, timeout=20)
+def read(producer: Producer, **how: Any) -> list[str]:
+    messages = read_to_end(properties(producer), TOPIC, **{"timeout": 20, **how})
     values = [message.value() for message in messages]
     return [value.decode() for value in values if isinstance(value, bytes)]
 
@@ -57,8 +63,92 @@ def test_an_empty_topic_ends_at_once(producer: Producer) -> None:
 
 def test_a_broker_that_is_away_is_told_as_such() -> None:
     away = {"bootstrap.servers": "127.0.0.1:9", "log_level": 0}
+    for partitions in (None, [0]):
+        with pytest.raises(DependencyError, match="did not say which partitions t has"):
+            list(read_to_end(away, TOPIC, partitions=partitions, timeout=0.2))
+
+
+class Forgetful(Consumer):
+    """Meets brokers that do not know the topic at first, or never: `answers` come before the true ones."""
+
+    answers: list[int]
+    events: list[int]
+
+    def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
+        found = super().list_topics(topic, timeout=timeout)
+        if not self.answers or topic is None:
+            return found
+        described = TopicMetadata()
+        described.topic, described.error = topic, KafkaError(self.answers.pop(0))
+        metadata = ClusterMetadata()
+        metadata.topics = {topic: described}
+        return metadata
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        if self.events:
+            return [Message(topic=TOPIC, partition=0, error=KafkaError(self.events.pop(0)))]
+        return super().consume(num_messages, timeout=timeout)
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> type[Forgetful]:
+    monkeypatch.setattr("runtime.topic_reader.Consumer", Forgetful)
+    Forgetful.answers, Forgetful.events = [], []
+    return Forgetful
+
+
+UNKNOWN = KafkaError.UNKNOWN_TOPIC_OR_PART
+UNTOLD = KafkaError.LEADER_NOT_AVAILABLE
+
+
+@pytest.mark.parametrize("how", [{}, {"partitions": [0]}, {"must_exist": True}])
+def test_a_topic_that_is_not_known_yet_is_read_once_it_is(
+    producer: Producer, forgetful: type[Forgetful], how: dict[str, Any]
+) -> None:
+    publish(producer, 3)
+    forgetful.answers = [UNKNOWN, UNTOLD, UNKNOWN]
+    forgetful.events = [UNKNOWN, KafkaError._UNKNOWN_PARTITION]  # noqa: SLF001 - librdkafka's public name
+    assert read(producer, **how) == ["0", "1", "2"]
+    assert forgetful.answers == forgetful.events == []
+
+
+def test_a_topic_that_stays_unknown_is_empty_but_not_where_it_must_exist(producer: Producer) -> None:
+    began = time.monotonic()
+    assert read(producer) == read(producer, partitions=[0]) == []
+    assert time.monotonic() - began < 5
+    for partitions in (None, [0]):
+        with pytest.raises(DependencyError, match=r"for 0.3 s which partitions t has: .*Unknown topic"):
+            read(producer, must_exist=True, partitions=partitions, timeout=0.3)
+
+
+def test_a_partition_that_a_topic_does_not_have_hides_no_other(producer: Producer) -> None:
+    publish(producer, 3)
+    assert read(producer, partitions=[0, 99]) == ["0", "1", "2"]
+    with pytest.raises(DependencyError, match=r"of \[0, 99\] it has \[0\]"):
+        read(producer, partitions=[0, 99], must_exist=True, timeout=0.3)
+
+
+def test_an_answer_that_is_still_to_come_is_no_absence(
+    producer: Producer, forgetful: type[Forgetful]
+) -> None:
+    publish(producer, 3)
+    forgetful.answers = [UNTOLD] * 1000
     ticks = count(step=10)
-    with pytest.raises(DependencyError, match="Reading topic t to its end: partitions \\[0\\] gave nothing"):
-        list(read_to_end(away, TOPIC, partitions=[0], timeout=5, clock=lambda: float(next(ticks))))
-    with pytest.raises(DependencyError, match="did not say which partitions t has"):
-        list(read_to_end(away, TOPIC, timeout=0.2))
+    with pytest.raises(DependencyError, match="Leader not available"):
+        read(producer, timeout=15, clock=lambda: float(next(ticks)))
+
+
+def test_a_topic_that_may_not_be_read_is_not_an_empty_one(
+    producer: Producer, forgetful: type[Forgetful]
+) -> None:
+    forgetful.answers = [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    with pytest.raises(KafkaException, match="authorization"):
+        read(producer)
+
+
+def test_a_topic_lost_in_mid_read_is_no_end(producer: Producer, forgetful: type[Forgetful]) -> None:
+    publish(producer, 3)
+    forgetful.events = [UNKNOWN] * 1000
+    ticks = count(step=10)
+    with pytest.raises(DependencyError, match=r"partitions \[0\] gave nothing for 50 s"):
+        read(producer, partitions=[0], timeout=50, clock=lambda: float(next(ticks)))
