@@ -33,10 +33,13 @@ _time = itemgetter(1)
 
 @dataclass(frozen=True)
 class Limits:
-    """When a batch is full; `seconds` counts from its oldest record."""
+    """When a batch is full: `bytes` are those inserted, `memory` those it takes here (rows are kept
+    compressed), `seconds` count from its oldest record.
+    """
 
     rows: int
     bytes: int
+    memory: int
     seconds: float
 
 
@@ -185,7 +188,8 @@ class Batches:
         batch.rows += rows
         batch.size += size
         batch.memory += memory
-        if batch.rows >= self._limits.rows or batch.size >= self._limits.bytes:
+        limits = self._limits
+        if batch.rows >= limits.rows or batch.size >= limits.bytes or batch.memory >= limits.memory:
             self._seal([batch])
 
     def _seal(self, batches: Iterator[Batch] | list[Batch]) -> None:

@@ -22,7 +22,7 @@ from consumer.workers import Workers
 from runtime.errors import PlatformError, SettingsError
 from runtime.exit_codes import ExitCode
 from runtime.health import HealthServer
-from runtime.heap import share_one_arena
+from runtime.heap import collect_rarely, share_one_arena
 from runtime.kafka import check_properties, client_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
@@ -35,6 +35,8 @@ from schemas.registry import SchemaRegistry
 STUCK_SECONDS = 120.0
 REOPEN_SECONDS = 5.0
 CHECK_SECONDS = 2.0
+# Some chunks of messages; what else is new in the loader is little.
+_YOUNG_OBJECTS = 20_000
 _log = structlog.get_logger(__name__)
 
 
@@ -91,6 +93,7 @@ class LoaderDaemon:
             letters = open_things.enter_context(self._dead_letters())
             batch_loader = self._batch_loader(registry, letters)
             workers = open_things.enter_context(Workers(batch_loader.load))
+            collect_rarely(_YOUNG_OBJECTS)
             while not self._stopping.requested:
                 self._load_until_stopped_or_lost(workers)
         _log.info("loader_ended", reason=self._stopping.reason)

@@ -57,9 +57,10 @@ class Session:
             self._assignment,
             # A batch is sealed long before it fills the memory, so that inserting and reading overlap.
             Limits(
-                limits.batch_rows,
-                min(limits.batch_bytes, limits.memory_bytes // _BATCHES_IN_MEMORY),
-                limits.batch_seconds,
+                rows=limits.batch_rows,
+                bytes=limits.batch_bytes,
+                memory=limits.memory_bytes // _BATCHES_IN_MEMORY,
+                seconds=limits.batch_seconds,
             ),
             clock=clock,
         )

@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def batches(assignment: Assignment, clock: Clock) -> Batches:
-    return Batches(assignment, Limits(rows=1000, bytes=1 << 20, seconds=1.0), clock=clock)
+    return Batches(assignment, Limits(rows=1000, bytes=1 << 20, memory=1 << 20, seconds=1.0), clock=clock)
 
 
 def _rows(batch: Batch) -> list[tuple[int, int, bytes]]:
@@ -86,7 +86,10 @@ def test_what_is_not_ours_is_dropped(batches: Batches, assignment: Assignment, m
     assert batches.seal() == []
 
 
-@pytest.mark.parametrize("limits", [Limits(3, 1 << 20, 60.0), Limits(1000, 150, 60.0)])
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(3, 1 << 20, 1 << 20, 60.0), Limits(1000, 150, 1 << 20, 60.0), Limits(1000, 1 << 20, 150, 60.0)],
+)
 def test_a_full_batch_is_sealed_at_once(
     assignment: Assignment, clock: Clock, message: MakeMessage, limits: Limits
 ) -> None:
@@ -139,7 +142,7 @@ def test_batches_have_canaries_and_tokens_of_their_own(
     assignment: Assignment, clock: Clock, message: MakeMessage
 ) -> None:
     numbers = count(1)
-    limits = Limits(1, 1 << 20, 1.0)
+    limits = Limits(1, 1 << 20, 1 << 20, 1.0)
     batches = Batches(assignment, limits, clock=clock, random=lambda size: bytes([next(numbers)]) * size)
     batches.take([message(1)])
     batches.take([message(2)])

@@ -93,7 +93,7 @@ def plan(schema_of: ReadSchema) -> Plan:
 
 
 def _batch(assignment: Assignment, messages: Sequence[Message]) -> Batch:
-    batches = Batches(assignment, Limits(10_000, 1 << 30, 1.0), clock=lambda: 0.0)
+    batches = Batches(assignment, Limits(10_000, 1 << 30, 1 << 30, 1.0), clock=lambda: 0.0)
     batches.take(messages)
     (batch,) = batches.seal()
     return batch
