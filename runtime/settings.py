@@ -148,7 +148,7 @@ class ConsumerSettings(Part):
     batch_bytes: ByteSize = Field(ByteSize(64 * 1024**2), gt=0, description="Bytes of one insert, at most")
     batch_seconds: Seconds = Field(1.0, description="How long a record waits for its insert to fill, at most")
     memory_bytes: ByteSize = Field(
-        ByteSize(16 * 1024**2), gt=0, description="Bytes of unloaded records (compressed), at most"
+        ByteSize(12 * 1024**2), gt=0, description="Bytes of unloaded records (compressed), at most"
     )
     drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
     discovery_seconds: Seconds = Field(5, description="How soon new topics are found, at most")
