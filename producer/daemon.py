@@ -18,12 +18,13 @@ from producer.assembly import Parts, assembled
 from producer.cursors import Position
 from producer.errors import ProducerError
 from producer.metrics import LAST_SUCCESS, QUARANTINED, STATE
+from producer.overview import Overview
 from producer.scheduler import Scheduler, State, Status
 from producer.startup import Startup
 from producer.workers import Workers
 from runtime.errors import SettingsError, StartError
 from runtime.exit_codes import CONFIG, ERROR, OK, UNREACHABLE, ExitCode
-from runtime.health import HealthServer
+from runtime.health import Details, HealthServer
 from runtime.kafka import check_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
@@ -80,7 +81,9 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
         workers = Workers(scheduler, parts.engine, workers=settings.producer.workers)
         startup = Startup(parts, Names(settings.topic_prefix), settings, stopping)
         checks = {"broker": parts.topics.reachable, "start": startup.waits_for}
-        with HealthServer(settings.http, checks, alive={"scheduler": workers.alive}) as health:
+        alive = {"scheduler": workers.alive}
+        details = _details(settings, connectors, scheduler, parts)
+        with HealthServer(settings.http, checks, alive=alive, details=details) as health:
             _log.info("daemon_started", health=health.address, sources=list(connectors.sources))
             positions = startup.positions()
             if positions is not None:
@@ -88,6 +91,19 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
                 workers.serve(stopping)
             health.drain()
             _drain(parts, workers, settings.producer.drain_seconds)
+
+
+def _details(
+    settings: Settings, connectors: ConnectorRegistry, scheduler: Scheduler, parts: Parts
+) -> Mapping[str, Details]:
+    overview = Overview(
+        connectors,
+        scheduler,
+        skipped=settings.connectors.skip,
+        silent_for=parts.engine.silent_for,
+        secrets=secret_values(settings),
+    )
+    return {"sources": overview.sources, "quarantined": overview.quarantined}
 
 
 def _schedule(

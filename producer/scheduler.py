@@ -47,13 +47,27 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A run that ended with an error, also one for want of broker or registry."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class Status:
-    """State of one source, for people: since when, why, and when its next job is due."""
+    """State of one source, for people: since when, why, and when its next job is due.
+
+    `last_success` is when a run last reached the end of its source, of an earlier life of the daemon too;
+    `last_failure` is of this life.
+    """
 
     state: State
     since: datetime
     reason: str | None = None
     next_due: datetime | None = None
+    last_success: datetime | None = None
+    last_failure: Failure | None = None
 
 
 Outcome = RunReport | Requeued | BaseException
@@ -96,6 +110,8 @@ class Scheduler:
         self._running: dict[str, _Queued] = {}
         self._held: dict[str, list[_Queued]] = {}
         self._statuses: dict[str, Status] = {}
+        self._successes: dict[str, datetime] = {}
+        self._failures: dict[str, Failure] = {}
 
     def add(self, source: str, schedule: "Schedule", last_completed: datetime | None) -> None:
         """Begin to keep the clock of `source`.
@@ -107,6 +123,8 @@ class Scheduler:
         now = self._now()
         with self._lock:
             self._schedules[source] = schedule
+            if last_completed is not None:
+                self._successes[source] = last_completed
             due = now if last_completed is None else self._tick_after(source, min(last_completed, now))
             self._enqueue_tick(source, State.SCHEDULED, None, due and max(now, due))
 
@@ -144,6 +162,8 @@ class Scheduler:
         with self._lock:
             queued = self._running.pop(source)
             if isinstance(outcome, RunReport):
+                if outcome.completed:
+                    self._successes[source] = self._now()
                 self._finish(queued, State.SCHEDULED, None)
             elif isinstance(outcome, Requeued):
                 self._again(queued, outcome.not_before, State.LIMITED, outcome.reason)
@@ -160,6 +180,7 @@ class Scheduler:
     def _failed(self, queued: _Queued, error: BaseException) -> None:
         step, reason = next_step(error), words_of(error)
         now = self._now()
+        self._failures[queued.job.source] = Failure(now, reason)
         if step is NextStep.WAIT:
             wait = self._spread(WAIT_SECONDS, WAIT_LONGEST, queued.waits)
             self._again(replace(queued, waits=queued.waits + 1), now + wait, State.WAITING, reason)
@@ -209,7 +230,8 @@ class Scheduler:
     def _tell(
         self, source: str, state: State, reason: str | None = None, next_due: datetime | None = None
     ) -> None:
-        status = Status(state, self._now(), reason, next_due)
+        success, failure = self._successes.get(source), self._failures.get(source)
+        status = Status(state, self._now(), reason, next_due, success, failure)
         self._statuses[source] = status
         self._on_status(source, status)
 

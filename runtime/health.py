@@ -23,6 +23,8 @@ from runtime.stopping import Deadline
 
 # A check answers None when all is well, else one line: what is wrong, since when, what is waited for.
 Check = Callable[[], str | None]
+# Lines for people, under a heading of their own on `/readyz?verbose`; they decide nothing.
+Details = Callable[[], Sequence[str]]
 
 BUILD = Info("ingest_build", "The running version of the platform")
 BUILD.info({"version": version("ingest")})
@@ -62,8 +64,8 @@ class HealthServer:
     """Serves probes and metrics while the `with` block lasts.
 
     `checks` decide `/readyz`, `alive` decide `/livez` (none: alive as long as it answers). `?verbose` lists
-    each check. After `drain()` `/readyz` says 503, so that callers leave before the daemon does. Entering
-    raises PortTakenError when the port is in use.
+    each check, and on `/readyz` what `details` say, which changes no status. After `drain()` `/readyz` says
+    503, so that callers leave before the daemon does. Entering raises PortTakenError when the port is in use.
     """
 
     def __init__(
@@ -72,12 +74,14 @@ class HealthServer:
         checks: Mapping[str, Check],
         *,
         alive: Mapping[str, Check] | None = None,
+        details: Mapping[str, Details] | None = None,
         registry: CollectorRegistry = REGISTRY,
         check_seconds: float = 3.0,
     ) -> None:
         self._http = http
         self._ready = [Probe(name, check) for name, check in checks.items()]
         self._alive = [Probe(name, check) for name, check in (alive or {}).items()]
+        self._details = [Probe(name, _as_check(lines)) for name, lines in (details or {}).items()]
         self._check_seconds = check_seconds
         self._registry = registry
         self._draining = threading.Event()
@@ -131,28 +135,42 @@ class HealthServer:
 
     def _readyz(self, request: Request) -> Response:
         draining = {"shutdown": "draining, this daemon is about to end"} if self._draining.is_set() else {}
-        return self._answer("readyz", self._ready, draining, request)
+        return self._answer("readyz", self._ready, draining, request, self._details)
 
     def _answer(
-        self, name: str, probes: Sequence[Probe], known: Mapping[str, str | None], request: Request
+        self,
+        name: str,
+        probes: Sequence[Probe],
+        known: Mapping[str, str | None],
+        request: Request,
+        details: Sequence[Probe] = (),
     ) -> Response:
         """200 or 503, in the wording of Kubernetes' own probes; faults are listed even when not asked for."""
         deadline = Deadline(self._check_seconds)
-        for probe in probes:
+        verbose = "verbose" in request.query_params
+        for probe in (*probes, *(details if verbose else ())):
             probe.start()
         found = {**known, **{probe.name: probe.answer(deadline) for probe in probes}}
         faults = {check: fault for check, fault in found.items() if fault is not None}
-        if not faults and "verbose" not in request.query_params:
+        if not faults and not verbose:
             return PlainTextResponse("ok")
         lines = [
             f"[-]{check} failed: {found[check]}" if check in faults else f"[+]{check} ok" for check in found
         ]
         lines.append(f"{name} check {'failed' if faults else 'passed'}")
+        for detail in details if verbose else ():
+            told = detail.answer(deadline) or "none"
+            lines += [f"{detail.name}:", *(f"  {line}" for line in told.splitlines())]
         return PlainTextResponse("\n".join(lines) + "\n", status_code=503 if faults else 200)
 
     def _metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(self._registry), media_type=content_type)
+
+
+def _as_check(lines: Details) -> Check:
+    """Details are asked for as checks are: with a time limit, and what they raise is their answer."""
+    return lambda: "\n".join(lines())
 
 
 def _listen(host: str, port: int) -> socket.socket:

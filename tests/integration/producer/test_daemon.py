@@ -153,6 +153,14 @@ def test_no_source_hurts_another(settings: Settings, folder: Path, producer: Dae
     [quarantined] = events(producer, "connector_quarantined")
     assert quarantined["origin"].endswith("broken.py")
     assert "no_such_module" in quarantined["cause"]
+    _, page = producer.probe("/readyz?verbose")
+    lines = {line.partition(":")[0].strip(): line for line in page.splitlines()}
+    assert ": RUNNING since 20" in lines["blocking"]
+    assert ": SCHEDULED since 20" in lines["readings"]
+    assert "last success 20" in lines["readings"]
+    assert "ValueError: half a page" in lines["raising"]
+    assert lines["weather"].endswith("skipped by INGEST_CONNECTORS__SKIP")
+    assert f"\nquarantined:\n  {folder / 'broken.py'}:1: " in page
     until(lambda: producer.metric('ingest_retries_total{source="raising"}') >= 2, what="a second attempt")
     assert producer.end() == 0
 

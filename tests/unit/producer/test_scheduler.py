@@ -2,6 +2,7 @@
 still.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from connectors.schedule import every, parse_schedule
 from producer.engine import Requeued
 from producer.errors import BrokerAwayError, CursorError, SourceError, source_error
 from producer.run import RunReport
-from producer.scheduler import MAX_ATTEMPTS, Scheduler, State, Status
+from producer.scheduler import MAX_ATTEMPTS, Failure, Scheduler, State, Status
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError
 from schemas.records import JobPayload
 from tests.unit.producer.support import START, SettableClock
@@ -244,6 +245,33 @@ def test_states_are_told_as_they_change(clock: SettableClock) -> None:
         ("news", State.NOT_CONFIGURED),
     ]
     assert scheduler.statuses()["weather"].next_due is not None
+
+
+def test_the_last_success_and_the_last_failure_outlive_the_states_after_them(
+    scheduler: Scheduler, clock: SettableClock
+) -> None:
+    def told() -> tuple[datetime | None, Failure | None]:
+        status = scheduler.statuses()["weather"]
+        return status.last_success, status.last_failure
+
+    def end(outcome: Any) -> None:
+        scheduler.put(JobPayload(source="weather"))
+        assert scheduler.take_due() is not None
+        scheduler.done("weather", outcome)
+
+    before = START - timedelta(minutes=5)
+    scheduler.add("weather", HOURLY, before)
+    assert told() == (before, None)
+    end(CursorError("unreadable"))
+    failure = Failure(START, "unreadable")
+    assert told() == (before, failure)
+    clock.forward(10)
+    end(replace(REPORT, completed=False))
+    assert told() == (before, failure)
+    end(REPORT)
+    assert told() == (clock.now(), failure)
+    end(BrokerAwayError("no broker"))
+    assert told() == (clock.now(), Failure(clock.now(), "no broker"))
 
 
 class Raising:

@@ -95,6 +95,32 @@ def test_a_drain_turns_ready_off_and_nothing_else() -> None:
         assert get(server, "/metrics")[0] == 200
 
 
+def test_details_are_listed_when_asked_for_and_decide_nothing(hanging: Check) -> None:
+    def fail() -> list[str]:
+        raise RuntimeError("boom")
+
+    def hang() -> list[str]:
+        hanging()
+        return []
+
+    details = {"sources": lambda: ["a: RUNNING", "b: two\nlines"], "none here": list, "raises": fail}
+    with HealthServer(ANY_PORT, {"broker": well}, alive={"loop": well}, details=details) as server:
+        assert get(server, "/readyz") == (200, "ok")
+        assert get(server, "/livez?verbose") == (200, "[+]loop ok\nlivez check passed\n")
+        assert get(server, "/readyz?verbose") == (
+            200,
+            "[+]broker ok\nreadyz check passed\n"
+            "sources:\n  a: RUNNING\n  b: two\n  lines\nnone here:\n  none\n"
+            "raises:\n  the check itself failed: RuntimeError: boom\n",
+        )
+    late = {"hangs": hang, "sources": lambda: ["a: RUNNING"]}
+    with HealthServer(ANY_PORT, {"broker": away}, details=late, check_seconds=0.2) as server:
+        status, text = get(server, "/readyz?verbose")
+        assert status == 503
+        assert text.endswith("hangs:\n  no answer within 0.2 s\nsources:\n  a: RUNNING\n")
+        assert "sources" not in get(server, "/readyz")[1]
+
+
 def test_metrics_come_from_the_registry_that_was_given() -> None:
     registry = CollectorRegistry()
     Counter("ingest_things", "Things", registry=registry).inc(3)
