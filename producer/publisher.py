@@ -219,8 +219,9 @@ class Publisher:
         self._call(self._producer.flush if flush else self._producer.poll, _STEP)
         self._look()
         if self._abandon.is_set() and len(self._producer):
+            unacknowledged = self._sent - self._acknowledged
             raise PublishAbandonedError(
-                f"{self._target.source}: stopped with {self._sent - self._acknowledged} messages unacknowledged "
+                f"{self._target.source}: stopped with {unacknowledged} messages unacknowledged "
                 f"(broker: {self._broker_says}); the cursor has not moved past them"
             )
 
