@@ -12,8 +12,11 @@ from producer.engine import IngestionEngine
 from producer.limiter import RateLimiter
 from producer.metrics import WAITING
 from producer.preparation import Preparation
-from producer.publisher import Publisher, Target, producer_properties
+from producer.publisher import Publisher
+from producer.tail import Tails
+from producer.target import Target, producer_properties
 from producer.topics import Topics
+from producer.transactions import Transactions
 from producer.waiting import Waiting
 from runtime.kafka import client_properties
 from runtime.settings import Settings
@@ -45,22 +48,21 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
 
     def open_publisher(target: Target) -> Publisher:
         waiting = Waiting(
-            f"acknowledgements from {settings.kafka.bootstrap_servers}",
-            on_change=WAITING.labels(target.source).set,
+            f"the broker at {settings.kafka.bootstrap_servers}", on_change=WAITING.labels(target.source).set
         )
         properties = producer_properties(settings, target)
-        return Publisher(
-            properties,
-            target,
-            in_flight=settings.producer.in_flight_records,
-            abandon=abandon,
-            waiting=waiting,
-        )
+
+        def open_epoch() -> Transactions:
+            return Transactions(properties, target, abandon=abandon, waiting=waiting)
+
+        return Publisher(target, open_epoch=open_epoch, load=cursors.load, ends=topics.ends)
 
     registry = settings.registry
     with SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as schemas:
         preparation = Preparation(connectors, schemas, topics, names, settings.sources)
-        engine = IngestionEngine(preparation, RateLimiter(limits), cursors, open_publisher, settings.producer)
+        engine = IngestionEngine(
+            preparation, RateLimiter(limits), Tails(reader), topics, open_publisher, settings.producer
+        )
         # What the imports made stays for ever; collections that skip it save a third of the time of a record.
         gc.collect()
         gc.freeze()

@@ -15,10 +15,10 @@ from connectors.errors import ConnectorError
 from connectors.registry import ConnectorRegistry
 from connectors.schedule import parse_schedule
 from producer.assembly import Parts, assembled
-from producer.cursors import Position
 from producer.errors import ProducerError
 from producer.metrics import LAST_SUCCESS, QUARANTINED, STATE
 from producer.overview import Overview
+from producer.positions import Position
 from producer.scheduler import Scheduler, State, Status
 from producer.startup import Startup
 from producer.workers import Workers

@@ -15,14 +15,20 @@ from typing import Any
 import structlog
 
 from connectors.base import BaseConnector
-from producer.cursors import CursorStore, Position
+from producer.checkpoint import Limits
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
+from producer.positions import Position
 from producer.preparation import Preparation, Prepared
-from producer.publisher import Publisher, Target
-from producer.run import Run, RunReport
+from producer.publisher import Publisher
+from producer.resume import tail_starts
+from producer.run import Beginning, Run, RunReport
+from producer.seen import Seen
 from producer.slices import Slices
+from producer.tail import Tails
+from producer.target import Target, writer_name
+from producer.topics import Topics
 from runtime.settings import ProducerSettings
 from schemas.records import JobPayload
 
@@ -48,7 +54,8 @@ class IngestionEngine:
         self,
         preparation: Preparation,
         limiter: RateLimiter,
-        cursors: CursorStore,
+        tails: Tails,
+        topics: Topics,
         open_publisher: OpenPublisher,
         settings: ProducerSettings,
         *,
@@ -57,9 +64,13 @@ class IngestionEngine:
     ) -> None:
         self._preparation = preparation
         self._limiter = limiter
-        self._cursors = cursors
+        self._tails = tails
+        self._topics = topics
         self._open_publisher = open_publisher
         self._settings = settings
+        self._limits = Limits(
+            settings.checkpoint_records, settings.checkpoint_bytes, settings.checkpoint_seconds
+        )
         self._now = now
         self._clock = clock
         self._lock = threading.Lock()
@@ -75,14 +86,13 @@ class IngestionEngine:
         """
         with structlog.contextvars.bound_contextvars(source=job.source, job_id=job.job_id):
             connector = self._built(job.source)
+            connector.parse_since(job.since)
             prepared = self._preparation.prepare(connector)
-            previous = self._cursors.load(job.source)
-            since = prepared.connector.parse_since(_since(job, prepared, previous))
             not_before = self._limiter.check_limit(job.source)
             if not_before is not None:
                 LIMITED.labels(job.source).inc()
                 return Requeued(not_before, f"rate limit of {job.source}")
-            return self._run(prepared, previous, since)
+            return self._run(prepared, job)
 
     def stop(self) -> None:
         """End all runs at their generators' next items; what was extracted is still published."""
@@ -108,23 +118,48 @@ class IngestionEngine:
             with self._lock:
                 del self._building[source]
 
-    def _run(self, prepared: Prepared, previous: Position | None, since: Any) -> RunReport:
+    def _run(self, prepared: Prepared, job: JobPayload) -> RunReport:
         run_id = uuid.uuid4().hex
         source = prepared.target.source
-        intake = Intake(prepared.connector, prepared.encoder, run_id=run_id, now=self._now)
         with (
             structlog.contextvars.bound_contextvars(run_id=run_id),
             RUN_SECONDS.labels(source).time(),
             self._open_publisher(prepared.target) as publisher,
-            self._extracting(source, intake, since) as slices,
+            Seen() as records,
+            Seen() as letters,
         ):
+            beginning = self._beginning(prepared, job, publisher, records, letters)
+            since = beginning.since
             _log.info("run_started", since=None if since is None else str(since))
-            run = Run(prepared, publisher, run_id=run_id, previous=previous, since=since, now=self._now)
-            report = run.consume(slices)
+            intake = Intake(prepared.connector, prepared.encoder, run_id=run_id, now=self._now)
+            run = Run(
+                prepared,
+                publisher,
+                beginning,
+                job=job,
+                run_id=run_id,
+                writer=writer_name(),
+                limits=self._limits,
+                now=self._now,
+            )
+            with self._extracting(source, intake, since) as slices:
+                report = run.consume(slices)
         if report.completed:
             LAST_SUCCESS.labels(source).set(self._now().timestamp())
         _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
         return report
+
+    def _beginning(
+        self, prepared: Prepared, job: JobPayload, publisher: Publisher, records: Seen, letters: Seen
+    ) -> Beginning:
+        """Fence whoever ran the source before, then find out where it stands."""
+        connector, target = prepared.connector, prepared.target
+        previous = publisher.take_over()
+        since = connector.parse_since(_since(job, prepared, previous))
+        starts = tail_starts(previous, since, None if connector.cursor is None else connector.parse_since)
+        if starts is not None:
+            self._tails.read(target, starts, records, letters)
+        return Beginning(previous, since, self._topics.ends(target.topics), records, letters)
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
@@ -134,6 +169,7 @@ class IngestionEngine:
             intake.batch,
             max_items=self._settings.slice_records,
             max_seconds=self._settings.slice_seconds,
+            weigh=lambda batch: batch.weight,
         )
         with self._lock:
             self._running[source] = slices

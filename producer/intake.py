@@ -8,7 +8,7 @@ and a blocking one holds up only itself.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -18,13 +18,18 @@ from producer.dead_letters import Rejected
 from schemas.encoder import RecordEncoder
 from schemas.errors import UnencodableRecordError
 
+# What Python needs for an item, a message and their parts.
+_OVERHEAD = 500
+_KEY, _VALUE = itemgetter("key"), itemgetter("value")
+
 
 @dataclass
 class Batch:
     """One slice of `extracted` items: `items[i]` became `messages[i]`, the others were rejected.
 
-    `cursors[i]` is the value of its record's cursor field; without one the list stays empty. The records
-    themselves are not kept: they are freed where they were made, while they are in the processor's cache.
+    `size` are the bytes of all values, `longest` those of the longest message with its key. `cursors[i]` is
+    the value of its record's cursor field; without one the list stays empty. The records themselves are not
+    kept: they are freed where they were made, while they are in the processor's cache.
     """
 
     extracted: int
@@ -32,6 +37,19 @@ class Batch:
     messages: list[dict[str, Any]] = field(default_factory=list)
     cursors: list[Any] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    size: int = 0
+    longest: int = 0
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes, about."""
+        return self.size + _OVERHEAD * self.extracted
+
+    def measure(self) -> None:
+        """Set `size` and `longest`."""
+        values = list(map(len, map(_VALUE, self.messages)))
+        self.size = sum(values)
+        self.longest = max(values, default=0) + max(map(len, map(_KEY, self.messages)), default=0)
 
 
 class Intake:
@@ -78,6 +96,7 @@ class Intake:
                 break
             batch.rejected.append(Rejected.for_error(items[count], "encoding", error))
             items, records = items[count + 1 :], records[count + 1 :]
+        batch.measure()
         return batch
 
     def _records(self, part: list[Any], rejected: list[Rejected]) -> tuple[list[Any], list[BaseModel]]:

@@ -3,7 +3,16 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 EXTRACTED = Counter("ingest_records_extracted", "Items that connectors yielded", ["source"])
-PUBLISHED = Counter("ingest_records_published", "Records the broker has acknowledged", ["source", "topic"])
+PUBLISHED = Counter("ingest_records_published", "Records in committed transactions", ["source", "topic"])
+DEDUPLICATED = Counter(
+    "ingest_records_deduplicated", "Items left out because they are in the topic already", ["source"]
+)
+COMMIT_SECONDS = Histogram(
+    "ingest_checkpoint_duration_seconds",
+    "Time of a checkpoint, from the begin of its transaction to the commit",
+    ["source"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+)
 REJECTED = Counter("ingest_records_rejected", "Items written to a dead letter topic", ["source", "reason"])
 RUN_SECONDS = Histogram(
     "ingest_run_duration_seconds",

@@ -10,7 +10,9 @@ from typing import Any
 
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry
-from producer.publisher import Target
+from producer.ledger import Ledger
+from producer.ledger import contract as ledger_contract
+from producer.target import Target
 from producer.topics import Topics
 from schemas.avro import build_schema
 from schemas.contract import SourceContract
@@ -26,6 +28,7 @@ class Prepared:
     connector: BaseConnector
     target: Target
     encoder: RecordEncoder
+    ledger: Ledger
 
 
 class Preparation:
@@ -61,8 +64,18 @@ class Preparation:
         source, topic = contract.source, self._names.topic(contract.source)
         dead_letters = self._names.dead_letter_topic(topic)
         encoder = self._encoder(contract, topic)
-        limit = self._topics.ensure_source(topic, dead_letters)
-        return Prepared(connector, Target(source, topic, dead_letters, self._names.cursors, limit), encoder)
+        ledger = Ledger(self._encoder(ledger_contract(), self._names.ledger))
+        limit = self._topics.ensure_source(topic, dead_letters, self._names.ledger)
+        target = Target(
+            source,
+            topic,
+            dead_letters,
+            self._names.cursors,
+            self._names.ledger,
+            self._names.transactional_id(source),
+            limit,
+        )
+        return Prepared(connector, target, encoder, ledger)
 
     def _encoder(self, contract: SourceContract, topic: str) -> RecordEncoder:
         known = self._encoders.get(contract.source)

@@ -1,36 +1,41 @@
-"""One pass over one source: batches in, messages and dead letters out, checkpoints between.
+"""One pass over one source: batches in, checkpoints out.
 
-Extraction and encoding happen elsewhere (`slices`, `intake`), Kafka is the publisher's; whether and when to
-run is the engine's.
+Extraction and encoding happen elsewhere (`slices`, `intake`), transactions are the publisher's; whether and
+when to run is the engine's. No connector's code runs while a transaction is open (P1).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
+import orjson
 from pydantic import JsonValue
 
-from producer.cursors import Position
-from producer.dead_letters import Rejected, letter
+from producer.checkpoint import Checkpoint, Limits
+from producer.dead_letters import Letter, Rejected, letter
 from producer.errors import SourceError
 from producer.intake import Batch
-from producer.metrics import EXTRACTED, PUBLISHED, REJECTED
+from producer.ledger import LedgerEntry, Range
+from producer.metrics import COMMIT_SECONDS, DEDUPLICATED, EXTRACTED, PUBLISHED, REJECTED
+from producer.positions import Ends, Mark, Position, with_mark
 from producer.preparation import Prepared
-from producer.publisher import Publisher
+from producer.publisher import Closing, Publisher
+from producer.seen import Seen, digest, letter_digest
 from producer.slices import Slices
 from producer.watermark import Watermark
+from schemas.records import JobPayload
 
-# How often the cursor of an ordered source moves in mid-run. Each costs one flush.
-CHECKPOINT_RECORDS = 100_000
-CHECKPOINT_SECONDS = 10.0
 _PATIENCE = 1.0
+# The latest jobs that a position remembers.
+_JOBS = 20
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What one run did. `published` and `rejected` are acknowledged; extracted = published + rejected.
+    """What one run did, as far as it is committed: extracted = published + rejected + deduplicated.
 
     `completed` is False for a run that was stopped before the end of its source; `cursor` is the stored one
     after it.
@@ -41,9 +46,24 @@ class RunReport:
     extracted: int
     published: int
     rejected: int
+    deduplicated: int
+    checkpoints: int
     seconds: float
     cursor: JsonValue
     completed: bool = True
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a run begins: the stored position, `since` as the cursor's type, the ends of the source's topics,
+    and what is in them already.
+    """
+
+    previous: Position | None
+    since: Any
+    ends: Ends
+    records: Seen
+    letters: Seen
 
 
 class Run:
@@ -53,129 +73,189 @@ class Run:
         self,
         prepared: Prepared,
         publisher: Publisher,
+        beginning: Beginning,
         *,
+        job: JobPayload,
         run_id: str,
-        previous: Position | None,
-        since: Any,
+        writer: str,
+        limits: Limits,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`since` is where extraction begins, as the cursor's type."""
         self._prepared = prepared
         self._publisher = publisher
+        self._beginning = beginning
+        self._job = job
         self._run_id = run_id
-        self._previous = previous
+        self._writer = writer
+        self._limits = limits
         self._now = now
         self._clock = clock
         self._started, self._started_at = clock(), now()
+        previous = beginning.previous
+        self._position = previous
         self._mark = Watermark(type(prepared.connector), previous.cursor if previous else None)
-        self._stored: JsonValue = previous.cursor if previous else None
-        self._leaves_gap = not self._mark.covers(since)
-        self._extracted = self._rejected = self._counted = self._since_checkpoint = 0
-        self._checkpoint_at = self._started + CHECKPOINT_SECONDS
+        self._leaves_gap = not self._mark.covers(beginning.since)
+        self._ends = beginning.ends
+        self._checkpoint = self._new_checkpoint()
+        self._extracted = self._published = self._rejected = self._deduplicated = self._checkpoints = 0
 
     def consume(self, slices: Slices[Any, Batch]) -> RunReport:
-        """Publish all that `slices` gives, then the cursor; returns when everything is acknowledged.
+        """Publish all that `slices` gives; returns when everything and the cursor are committed.
 
-        When the connector fails, what came before is still acknowledged, then its SourceError is raised.
+        When the connector fails, what came before is still committed, then its SourceError is raised.
         """
         try:
             while not slices.finished:
-                self._one_slice(slices.take(_PATIENCE))
+                batch = slices.take(min(_PATIENCE, self._checkpoint.due_in()))
+                if batch is not None:
+                    self._take(batch)
+                if self._checkpoint and not self._checkpoint.due_in():
+                    self._commit(completed=False)
         except SourceError:
-            self._settle(completed=False)
+            if self._checkpoint:
+                self._commit(completed=False)
             raise
-        return self._settle(completed=not slices.stopped)
+        completed = not slices.stopped
+        if completed or self._checkpoint:
+            self._commit(completed=completed)
+        return self._report(completed)
 
-    def _one_slice(self, batch: Batch | None) -> None:
-        if batch is None:
-            self._publisher.poll()
-        else:
-            self._extracted += batch.extracted
-            self._since_checkpoint += batch.extracted
-            EXTRACTED.labels(self._prepared.target.source).inc(batch.extracted)
-            self._publish(batch)
-        self._count()
-        if self._prepared.connector.ordered and self._since_checkpoint and self._checkpoint_due():
-            self._checkpoint(completed=False)
+    def _take(self, batch: Batch) -> None:
+        EXTRACTED.labels(self._prepared.target.source).inc(batch.extracted)
+        if batch.longest > self._prepared.target.max_message_bytes:
+            self._reject_too_large(batch)
+        self._mark.see(batch.cursors)
+        letters = [self._letter(one) for one in batch.rejected]
+        new_letters = _unseen(letters, self._beginning.letters, lambda one: letter_digest(one.value))
+        new = _unseen(batch.messages, self._beginning.records, lambda one: digest(one["key"], one["value"]))
+        known = batch.extracted - len(new) - len(new_letters)
+        self._checkpoint.add(new, new_letters, batch.size, known)
 
-    def _publish(self, batch: Batch) -> None:
-        for rejected in batch.rejected:
-            self._reject(rejected)
-        too_large = self._publisher.publish(batch.messages) if batch.messages else []
-        for place in too_large:
-            what = f"{len(batch.messages[place]['value'])} bytes of Avro are more than the topic takes"
-            self._reject(Rejected(batch.items[place], "oversized", "MessageSizeTooLarge", what))
-        left_out = set(too_large)
-        self._mark.see(
-            [value for place, value in enumerate(batch.cursors) if place not in left_out]
-            if left_out
-            else batch.cursors
-        )
+    def _reject_too_large(self, batch: Batch) -> None:
+        """Move the items of messages that the topic does not take to the rejected ones."""
+        most = self._prepared.target.max_message_bytes
+        fits = [len(message["key"]) + len(message["value"]) <= most for message in batch.messages]
+        for item, message, fit in zip(batch.items, batch.messages, fits, strict=True):
+            if not fit:
+                what = f"{len(message['value'])} bytes of Avro are more than the topic takes"
+                batch.rejected.append(Rejected(item, "oversized", "MessageSizeTooLarge", what))
+        batch.messages = list(compress(batch.messages, fits))
+        batch.cursors = list(compress(batch.cursors, fits))
 
-    def _reject(self, rejected: Rejected) -> None:
+    def _letter(self, rejected: Rejected) -> Letter:
         target = self._prepared.target
-        self._publisher.dead_letter(
-            letter(
-                rejected,
-                source=target.source,
-                run_id=self._run_id,
-                at=self._now(),
-                max_bytes=target.max_letter_bytes,
-            )
-        )
-        self._rejected += 1
         REJECTED.labels(target.source, rejected.reason).inc()
-
-    def _checkpoint_due(self) -> bool:
-        return self._since_checkpoint >= CHECKPOINT_RECORDS or self._clock() >= self._checkpoint_at
-
-    def _checkpoint(self, *, completed: bool) -> None:
-        """Make everything so far durable, then the cursor; only a completed run says that it was one.
-
-        A run that began behind the cursor has left out what lies between, so it moves nothing.
-        """
-        if self._leaves_gap:
-            self._publisher.flush()
-        else:
-            self._store(completed=completed)
-        self._since_checkpoint = 0
-        self._checkpoint_at = self._clock() + CHECKPOINT_SECONDS
-
-    def _store(self, *, completed: bool) -> None:
-        before = self._previous.completed if self._previous else None
-        position = Position(
-            self._prepared.target.source,
-            self._mark.as_json(),
-            self._run_id,
-            self._now(),
-            self._started_at if completed else before,
+        return letter(
+            rejected,
+            source=target.source,
+            run_id=self._run_id,
+            at=self._now(),
+            max_bytes=target.max_letter_bytes,
         )
-        self._publisher.checkpoint(position)
-        self._stored = position.cursor
 
-    def _settle(self, *, completed: bool) -> RunReport:
-        # A source that is not in cursor order may have skipped older records: its cursor moves at the end
-        # only.
-        if completed or self._prepared.connector.ordered:
-            self._checkpoint(completed=completed)
-        else:
-            self._publisher.flush()
-        self._count()
+    def _commit(self, *, completed: bool) -> None:
+        """Publish what has come since the last checkpoint, and where the source stands now."""
+        checkpoint, self._checkpoint = self._checkpoint, self._new_checkpoint()
+        with COMMIT_SECONDS.labels(self._prepared.target.source).time():
+            closing = self._publisher.publish(
+                checkpoint, lambda ends: self._close(checkpoint, ends, completed)
+            )
+        self._position, self._ends = closing.position, closing.ends
+        self._checkpoints += 1
+        self._extracted += checkpoint.extracted
+        self._published += len(checkpoint.messages)
+        self._rejected += len(checkpoint.letters)
+        self._deduplicated += checkpoint.deduplicated
+        target = self._prepared.target
+        PUBLISHED.labels(target.source, target.topic).inc(len(checkpoint.messages))
+        DEDUPLICATED.labels(target.source).inc(checkpoint.deduplicated)
+
+    def _close(self, checkpoint: Checkpoint, ends: Ends, completed: bool) -> Closing:
+        position = self._next_position(ends, completed)
+        entry = LedgerEntry(
+            source=position.source,
+            run_id=self._run_id,
+            checkpoint=position.checkpoint,
+            job_id=self._job.job_id,
+            writer=self._writer,
+            started=self._started_at,
+            written=position.at,
+            completed=completed,
+            since=_as_text(self._mark.dump(self._beginning.since)),
+            cursor=_as_text(position.cursor),
+            extracted=checkpoint.extracted,
+            published=len(checkpoint.messages),
+            rejected=len(checkpoint.letters),
+            deduplicated=checkpoint.deduplicated,
+            ranges=_ranges(self._ends, ends),
+        )
+        return Closing(position, self._prepared.ledger.message(entry), ends)
+
+    def _next_position(self, ends: Ends, completed: bool) -> Position:
+        """The position after this checkpoint.
+
+        The cursor moves at the end of a run, and before it only if records come in its order: others may have
+        skipped older ones so far (P6). A run that began behind the cursor has left out what lies between, so
+        it moves nothing.
+        """
+        before, at = self._position, self._now()
+        finishes = completed and not self._leaves_gap
+        moves = finishes or (self._prepared.connector.ordered and not self._leaves_gap)
+        present = before.mark if before else Mark()
+        marks = before.marks if before else ()
+        following = Mark(cursor=self._mark.as_json(), ends=ends) if moves else present
+        if following.cursor != present.cursor:
+            marks = with_mark(marks, present)
+        jobs = before.jobs if before else ()
+        return Position(
+            source=self._prepared.target.source,
+            cursor=following.cursor,
+            run_id=self._run_id,
+            at=at,
+            completed=self._started_at if finishes else before and before.completed,
+            checkpoint=self._checkpoints + 1,
+            writer=self._writer,
+            jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,
+            ends=following.ends,
+            marks=marks,
+        )
+
+    def _new_checkpoint(self) -> Checkpoint:
+        return Checkpoint(self._limits, clock=self._clock)
+
+    def _report(self, completed: bool) -> RunReport:
         return RunReport(
             self._prepared.target.source,
             self._run_id,
             self._extracted,
-            self._publisher.published,
+            self._published,
             self._rejected,
+            self._deduplicated,
+            self._checkpoints,
             self._clock() - self._started,
-            self._stored,
+            self._position.cursor if self._position else None,
             completed,
         )
 
-    def _count(self) -> None:
-        published = self._publisher.published
-        if published > self._counted:
-            target = self._prepared.target
-            PUBLISHED.labels(target.source, target.topic).inc(published - self._counted)
-            self._counted = published
+
+def _unseen(found: Sequence[Any], seen: Seen, digest_of: Callable[[Any], bytes]) -> Sequence[Any]:
+    """Those of `found` that are not in the topic already."""
+    if not seen or not found:
+        return found
+    there = seen.take([digest_of(one) for one in found])
+    return [one for one, known in zip(found, there, strict=True) if not known]
+
+
+def _as_text(value: JsonValue) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _ranges(before: Ends, after: Ends) -> list[Range]:
+    """What the topics' partitions have grown by since the last checkpoint."""
+    return [
+        Range(topic=topic, partition=partition, first=before.get(topic, {}).get(partition, 0), end=end)
+        for topic, ends in after.items()
+        for partition, end in ends.items()
+        if end > before.get(topic, {}).get(partition, 0)
+    ]

@@ -2,8 +2,8 @@
 
 The thread keeps a slow page fetch from delaying records that have already come, and lets extraction overlap
 with publishing. It prepares each full slice itself, while the items are still in the processor's cache; at
-most `ahead` of them wait to be taken: then the generator stands still. What the items are, what preparing
-means, and what becomes of a slice, is the engine's.
+most `ahead` bytes of them wait to be taken: then the generator stands still. What the items are, what
+preparing means, and what becomes of a slice, is the engine's.
 """
 
 import contextvars
@@ -21,7 +21,8 @@ from producer.errors import RunStoppedError, source_error
 
 T = TypeVar("T")
 P = TypeVar("P")
-AHEAD = 4
+# So much is ready while a checkpoint is committed.
+AHEAD = 8 << 20
 _log = structlog.get_logger(__name__)
 
 
@@ -42,6 +43,7 @@ class Slices(Generic[T, P]):
         *,
         max_items: int,
         max_seconds: float,
+        weigh: Callable[[P], int],
         ahead: int = AHEAD,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,12 +52,14 @@ class Slices(Generic[T, P]):
         self._prepare = prepare
         self._max_items = max_items
         self._max_seconds = max_seconds
+        self._weigh = weigh
         self._ahead = ahead
         self._clock = clock
         self._lock, self._prepare_alone = threading.Lock(), threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: deque[P] = deque()
+        self._waiting_bytes = 0
         # True while the generator's thread prepares a slice, which is then neither here nor there.
         self._preparing = False
         # Only the generator's thread appends, without the lock: half a microsecond an item is saved that way,
@@ -119,7 +123,9 @@ class Slices(Generic[T, P]):
             if self._ready:
                 self._wanted_at = None
                 self._room.notify()
-                return self._ready.popleft()
+                ready = self._ready.popleft()
+                self._waiting_bytes -= self._weigh(ready)
+                return ready
             part = self._buffer[self._taken :]
             self._taken += len(part)
             self._oldest_at = now
@@ -233,8 +239,9 @@ class Slices(Generic[T, P]):
         prepared = [self._prepared(part)] if part else []
         with self._lock:
             self._ready += prepared
+            self._waiting_bytes += sum(map(self._weigh, prepared))
             self._preparing = False
             self._filled.notify()
-            while len(self._ready) >= self._ahead and not self._stopped:
+            while self._waiting_bytes >= self._ahead and not self._stopped:
                 self._room.wait()
             return self._buffer

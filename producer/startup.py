@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from producer.assembly import Parts
-from producer.cursors import Position
 from producer.errors import BrokerAwayError, NextStep, next_step
+from producer.positions import Position
 from producer.waiting import Waiting
 from runtime.settings import Settings
 from runtime.stopping import Stopping

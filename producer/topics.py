@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported, but not for type checkers
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
 from producer.errors import BrokerAwayError, TopicRefusedError
+from producer.positions import Ends
 from runtime.settings import ProducerSettings
 
 if TYPE_CHECKING:
@@ -65,16 +67,36 @@ class Topics:
             return str(exc)
         return None
 
-    def ensure_source(self, topic: str, dead_letter_topic: str) -> int:
-        """Create what is missing of a source's two topics; returns the largest message in bytes that both
-        take.
+    def ensure_source(self, topic: str, dead_letter_topic: str, ledger_topic: str) -> int:
+        """Create what is missing of a source's two topics and the ledger's; returns the largest message in
+        bytes that the source's take.
         """
-        self._ensure({topic: KEEP, dead_letter_topic: KEEP})
+        self._ensure({topic: KEEP, dead_letter_topic: KEEP, ledger_topic: KEEP})
         return self._message_bytes([topic, dead_letter_topic])
 
     def ensure_cursors(self, topic: str) -> None:
         """Create the compacted topic of the cursors if it is missing."""
         self._ensure({topic: COMPACT})
+
+    def ends(self, topics: Sequence[str]) -> Ends:
+        """The offsets at which these topics end now: what was acknowledged before stands before them.
+
+        Raises BrokerAwayError.
+        """
+        known = self._await_known(topics)
+        asked = {
+            TopicPartition(topic, one): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for topic in topics
+            for one in known[topic].partitions
+        }
+        answers = self._admin.list_offsets(asked, request_timeout=self._timeout)
+        ends: Ends = {topic: {} for topic in topics}
+        try:
+            for place, future in answers.items():
+                ends[place.topic][place.partition] = future.result(timeout=self._timeout).offset
+        except (KafkaException, TimeoutError) as exc:
+            raise BrokerAwayError(f"the broker does not say where {', '.join(topics)} end: {exc}") from exc
+        return ends
 
     def partitions(self, topic: str) -> int:
         """How many partitions an existing topic has."""

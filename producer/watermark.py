@@ -38,9 +38,13 @@ class Watermark:
 
     def as_json(self) -> JsonValue:
         """The value as it is stored."""
-        if self.value is None:
+        return self.dump(self.value)
+
+    def dump(self, value: Any) -> JsonValue:
+        """Any value of the cursor's type as it is stored."""
+        if value is None:
             return None
-        stored: JsonValue = self._connector.cursor_type().dump_python(self.value, mode="json")
+        stored: JsonValue = self._connector.cursor_type().dump_python(value, mode="json")
         return stored
 
     def _compared(self, values: Sequence[Any]) -> Any:

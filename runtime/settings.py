@@ -131,7 +131,13 @@ class ProducerSettings(Part):
 
     slice_records: Count = Field(250, description="Records that are encoded and produced together, at most")
     slice_seconds: Seconds = Field(1.0, description="How long a record waits for its slice to fill, at most")
-    in_flight_records: Count = Field(25_000, description="Unacknowledged records, at most")
+    checkpoint_records: Count = Field(20_000, description="Records that are committed together, at most")
+    checkpoint_bytes: ByteSize = Field(
+        ByteSize(16 * 1024**2), gt=0, description="Bytes that are committed together, at most"
+    )
+    checkpoint_seconds: Seconds = Field(
+        1.0, description="How long an encoded record waits for its commit, at most"
+    )
     drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
     workers: Count = Field(8, description="Sources that run at the same time, at most")
     topic_partitions: BrokerDefault = Field(

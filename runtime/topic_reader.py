@@ -10,8 +10,17 @@ created the topic. Whether the topic exists is settled before reading; afterward
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported, but not for type checkers
     TopicMetadata,
 )
@@ -56,6 +65,42 @@ def read_to_end(
     and is waited for like any other answer. Raises KafkaException for what waiting does not mend, such as
     missing rights. No offsets are committed.
     """
+    with _consumer(properties, isolation) as consumer:
+        chosen = _existing(consumer, topic, partitions, must_exist, timeout, clock)
+        start = OFFSET_BEGINNING if last is None else _OFFSET_TAIL - last
+        yield from _Reading(consumer, topic, dict.fromkeys(chosen, start), timeout, clock).messages({})
+
+
+def read_settled(
+    properties: Mapping[str, object],
+    topic: str,
+    *,
+    partitions: Sequence[int] | None = None,
+    starts: Mapping[int, int] | None = None,
+    timeout: float = 60.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Message]:
+    """Yield every committed record of an existing topic that stands before its end of now.
+
+    `starts` says from which offset on where that is not the first. Transactions that are open before the end,
+    anybody's, are waited for: they might hide the newest record. Raises what `read_to_end` raises; `timeout`
+    must be longer than a transaction may stay open.
+    """
+    with _consumer(properties, "read_uncommitted") as consumer:
+        chosen = _existing(consumer, topic, partitions, True, timeout, clock)
+        # Not what the broker lists as the end, but where a reader that sees everything meets it.
+        log = _Reading(consumer, topic, dict.fromkeys(chosen, OFFSET_END), timeout, clock)
+        for _ in log.messages({}):
+            pass
+    with _consumer(properties, "read_committed") as consumer:
+        # Asks for the leaders at once; librdkafka would do so half a second later.
+        _existing(consumer, topic, chosen, True, timeout, clock)
+        places = {partition: (starts or {}).get(partition, OFFSET_BEGINNING) for partition in chosen}
+        yield from _Reading(consumer, topic, places, timeout, clock).messages(log.ends)
+
+
+@contextmanager
+def _consumer(properties: Mapping[str, object], isolation: str) -> Iterator[Consumer]:
     consumer = Consumer(
         {
             **properties,
@@ -67,10 +112,7 @@ def read_to_end(
         }
     )
     try:
-        chosen = _existing(consumer, topic, partitions, must_exist, timeout, clock)
-        start = OFFSET_BEGINNING if last is None else _OFFSET_TAIL - last
-        consumer.assign([TopicPartition(topic, partition, start) for partition in chosen])
-        yield from _until_end(consumer, topic, set(chosen), timeout, clock)
+        yield consumer
     finally:
         consumer.close()
 
@@ -114,28 +156,58 @@ def _described(consumer: Consumer, topic: str, timeout: float) -> TopicMetadata:
     return found
 
 
-def _until_end(
-    consumer: Consumer, topic: str, unfinished: set[int], timeout: float, clock: Callable[[], float]
-) -> Iterator[Message]:
-    last_progress = clock()
-    while unfinished:
-        messages = consumer.consume(CHUNK, timeout=WAIT_SECONDS)
-        for message in messages:
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public name of the event
-                unfinished.discard(_partition(message))
-            elif error.code() not in _UNKNOWN and (error.fatal() or not error.retriable()):
-                raise KafkaException(error)
-        if any(_is_progress(message) for message in messages):
-            last_progress = clock()
-        elif clock() - last_progress > timeout:
-            raise DependencyError(
-                f"Reading topic {topic} to its end: partitions {sorted(unfinished)} gave nothing for "
-                f"{timeout:.0f} s. Is the broker up, or is a transaction hanging open? "
-                "Try again when it answers."
-            )
+class _Reading:
+    """Reads partitions from the given places on; `ends` are the offsets at which it has met their ends."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        places: Mapping[int, int],
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.ends: dict[int, int] = {}
+        self._consumer = consumer
+        self._topic = topic
+        self._places = places
+        self._timeout = timeout
+        self._clock = clock
+
+    def messages(self, least: Mapping[int, int]) -> Iterator[Message]:
+        """Yield records up to each partition's end; an end before offset `least` is none yet."""
+        self._consumer.assign([TopicPartition(self._topic, one, at) for one, at in self._places.items()])
+        last_progress = self._clock()
+        while unfinished := self._unfinished(least):
+            messages = self._consumer.consume(CHUNK, timeout=WAIT_SECONDS)
+            for message in messages:
+                if message.error() is None:
+                    yield message
+                else:
+                    self._handle(message)
+            if any(_is_progress(message) for message in messages):
+                last_progress = self._clock()
+            elif self._clock() - last_progress > self._timeout:
+                raise DependencyError(
+                    f"Reading topic {self._topic} to its end: partitions {unfinished} gave nothing for "
+                    f"{self._timeout:.0f} s. Is the broker up, or is a transaction hanging open? "
+                    "Try again when it answers."
+                )
+
+    def _unfinished(self, least: Mapping[int, int]) -> list[int]:
+        return [
+            partition
+            for partition in self._places
+            if partition not in self.ends or self.ends[partition] < least.get(partition, 0)
+        ]
+
+    def _handle(self, event: Message) -> None:
+        error = event.error()
+        assert error is not None
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public name of the event
+            self.ends[_partition(event)] = event.offset() or 0
+        elif error.code() not in _UNKNOWN and (error.fatal() or not error.retriable()):
+            raise KafkaException(error)
 
 
 def _is_progress(message: Message) -> bool:

@@ -80,6 +80,10 @@ class Names:
         """The view that readers use (plain name, not quoted)."""
         return source
 
+    def transactional_id(self, source: str) -> str:
+        """What makes a new producer of the source fence the one before."""
+        return self.topic(source)
+
     @property
     def source_topics(self) -> str:
         """Subscription pattern for all source topics and the ledger; librdkafka's regex has no look-ahead."""

@@ -1,0 +1,35 @@
+"""Where a run begins to look for what is in its source's topics already (rules P5 and P7)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import JsonValue
+
+from connectors.errors import SinceError
+from producer.positions import Ends, Position
+
+
+def tail_starts(
+    previous: Position | None, since: Any, parse: Callable[[JsonValue], Any] | None
+) -> Ends | None:
+    """The offsets behind which all published records at or after `since` stand; None if there are none.
+
+    A partition that is missing counts from its start. `parse` reads a stored cursor, None for a source
+    without one: of those only a run that was cut short is looked for, since each run is a new state of all.
+    """
+    if parse is None:
+        return None if previous is None else previous.ends
+    if previous is None or since is None:
+        return {}
+    for mark in (previous.mark, *reversed(previous.marks)):
+        if mark.cursor is None or _before(mark.cursor, since, parse):
+            return mark.ends
+    return {}
+
+
+def _before(cursor: JsonValue, since: Any, parse: Callable[[JsonValue], Any]) -> bool:
+    try:
+        return bool(parse(cursor) < since)
+    except (SinceError, TypeError):
+        # Written when the cursor was of another type.
+        return False
