@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from producer.errors import BrokerAwayError, TopicRefusedError
+from producer.limits.store import LIMITS_CONFIG
 from runtime.settings import ProducerSettings
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class Topics:
     def ensure_cursors(self, topic: str) -> None:
         """Create the compacted topic of the cursors if it is missing."""
         self._ensure({topic: COMPACT})
+
+    def ensure_limits(self, topic: str) -> None:
+        """Create the compacted topic of the rate limits if it is missing."""
+        self._ensure({topic: LIMITS_CONFIG})
 
     def partitions(self, topic: str) -> int:
         """How many partitions an existing topic has."""
