@@ -10,10 +10,12 @@ from connectors.base import BaseConnector, NoSettings
 from connectors.errors import (
     ConnectorError,
     MissingPackageError,
+    QuotaExhaustedError,
     UpstreamError,
     UpstreamFormatError,
     UpstreamRefusedError,
 )
+from connectors.http.client import http_client
 from connectors.resilience import resilient_request
 from connectors.responses import json_of
 from connectors.schedule import cron, every
@@ -23,11 +25,13 @@ __all__ = [
     "ConnectorError",
     "MissingPackageError",
     "NoSettings",
+    "QuotaExhaustedError",
     "UpstreamError",
     "UpstreamFormatError",
     "UpstreamRefusedError",
     "cron",
     "every",
+    "http_client",
     "json_of",
     "resilient_request",
 ]

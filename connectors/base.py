@@ -56,7 +56,10 @@ class BaseConnector(ABC):
     Settings    pydantic model of the settings. A field without default makes the source "not configured",
                 and so not run, until someone gives it a value.
     schedule    `every(minutes=15)`, `cron("0 6 * * *", "Europe/Berlin")` or the same as text.
-    rate_limit  "10/second" or several such: runs per window.
+    rate_limit  "10/hour" or several such: runs per window.
+    request_limit  "60/minute" or several such: requests of `http_client` per window.
+    upstream    what the limits belong to, such as "github": sources that name the same one are counted
+                together. A source that names none is an upstream of its own, of its own name.
     key         field or fields that identify a record for ever; none: the record's content does.
     event_time  datetime field that says when it happened; none: the time of extraction.
     sort        fields by which the table is sorted.
@@ -73,6 +76,8 @@ class BaseConnector(ABC):
     Settings: ClassVar[type[BaseModel]] = NoSettings
     schedule: ClassVar[Schedule | str] = "every 1h"
     rate_limit: ClassVar[str | tuple[str, ...]] = ()
+    request_limit: ClassVar[str | tuple[str, ...]] = ()
+    upstream: ClassVar[str | None] = None
     key: ClassVar[str | tuple[str, ...]] = ()
     event_time: ClassVar[str | None] = None
     sort: ClassVar[str | tuple[str, ...]] = ()
@@ -175,6 +180,11 @@ def source_name(cls: type[BaseConnector]) -> str:
     if isinstance(cls.name, str):
         return cls.name
     return object.__new__(cls).name
+
+
+def upstream_name(cls: type[BaseConnector]) -> str:
+    """What the limits of a class belong to, and one process at a time owns: its upstream, or itself."""
+    return cls.upstream or source_name(cls)
 
 
 def as_names(names: str | tuple[str, ...]) -> tuple[str, ...]:

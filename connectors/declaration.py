@@ -55,7 +55,7 @@ def check_declaration(cls: type[BaseConnector]) -> None:
     if cls.mode not in ("append", "upsert"):
         raise DeclarationError(f'{cls.__name__}.mode = {cls.mode!r} is neither "append" nor "upsert"')
     _check_schedule(cls)
-    parse_rate_limits(cls.rate_limit)
+    _check_limits(cls)
     try:
         build_schema(cls.contract(), Names())
     except ContractError as exc:
@@ -128,6 +128,19 @@ def _check_schedule(cls: type[BaseConnector]) -> None:
         )
     if not isinstance(words, str):
         raise DeclarationError(f"{cls.__name__}.schedule: describe() gives {words!r}, not text")
+
+
+def _check_limits(cls: type[BaseConnector]) -> None:
+    parse_rate_limits(cls.rate_limit)
+    parse_rate_limits(cls.request_limit)
+    if cls.upstream is None:
+        return
+    if not isinstance(cls.upstream, str):
+        raise DeclarationError(f'{cls.__name__}.upstream = {cls.upstream!r} is not text, such as "github"')
+    try:
+        check_source_name(cls.upstream)
+    except ContractError as exc:
+        raise DeclarationError(f"{cls.__name__}.upstream is named like a source: {exc}") from exc
 
 
 def _check_cursor(cls: type[BaseConnector]) -> None:

@@ -1,8 +1,10 @@
 """Errors of the authoring room, one tree, grouped by what to do next.
 
 ConnectorError
+├── LeaseLostError               this process may no longer own the source: end the run, another one goes on
 ├── UpstreamError                the outside API failed for now: try the source again later
-│   └── UpstreamFormatError      it answered, but not what it promised (HTML, half a JSON document)
+│   ├── UpstreamFormatError      it answered, but not what it promised (HTML, half a JSON document)
+│   └── QuotaExhaustedError      a quota is used up until a known time: end the run, run again then
 ├── RecordError                  one item does not fit its model: skip this record, go on
 └── StopSourceError              the source stays off until a person changes something
     ├── UpstreamRefusedError     the API says no: address, credentials or request are wrong
@@ -23,9 +25,19 @@ runs themselves (rejected records, requeued jobs) is the producer's.
 
 from __future__ import annotations
 
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 
 class ConnectorError(Exception):
     """Root of everything that this room raises on purpose."""
+
+
+class LeaseLostError(ConnectorError):
+    """This process cannot prove that it still owns the source, so it asks the outside API no more."""
 
 
 class UpstreamError(ConnectorError):
@@ -56,6 +68,29 @@ class UpstreamError(ConnectorError):
 
 class UpstreamFormatError(UpstreamError):
     """The API answered something else than it promised; `resilient_request` tries it again."""
+
+
+class QuotaExhaustedError(UpstreamError):
+    """No request fits before `until` (aware): end the run where it is, and run the source again then.
+
+    `quota` is the limit's name for people: "600/minute of open_meteo", "core of api.github.com".
+    `retry_after` is the same wait in seconds.
+    """
+
+    def __init__(
+        self,
+        quota: str,
+        until: datetime,
+        *,
+        retry_after: float,
+        url: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        until = until.astimezone(UTC)
+        said = f"quota {quota} is used up until {until:%Y-%m-%dT%H:%M:%SZ}"
+        super().__init__(said, url=url, status=status, retry_after=retry_after)
+        self.quota = quota
+        self.until = until
 
 
 class RecordError(ConnectorError):

@@ -1,6 +1,7 @@
 """Rate limits as an author writes them: "10/second", "600/minute".
 
-They count runs of a source. This room only reads the text; the producer's RateLimiter keeps the counts.
+`rate_limit` counts runs, `request_limit` the requests of `http_client`. This room only reads the text; the
+producer's RateLimiter keeps the counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(\w+)\s*")
 
 @dataclass(frozen=True)
 class RateLimit:
-    """At most `count` runs in any window of `seconds`."""
+    """At most `count` runs, or requests, in any window of `seconds`."""
 
     count: int
     seconds: int

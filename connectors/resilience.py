@@ -49,6 +49,11 @@ def sleeping_with(sleep: Callable[[float], None]) -> Iterator[None]:
         _sleep.reset(token)
 
 
+def current_sleep() -> Callable[[float], None]:
+    """How a wait of this thread sleeps (seconds); it may raise, when the run has to end."""
+    return _sleep.get()
+
+
 @dataclass(frozen=True)
 class _Policy:
     attempts: int

@@ -71,7 +71,12 @@ def status_heals(status: int) -> bool:
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:
     """Seconds that Retry-After asks to wait; None if it is absent, past, negative or garbage."""
-    text = response.headers.get("retry-after", "").strip()
+    return retry_after_seconds(response.headers.get("retry-after", ""), now)
+
+
+def retry_after_seconds(text: str, now: datetime) -> float | None:
+    """The same for the header's text: seconds or an HTTP date."""
+    text = text.strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
         seconds = float(text)
     else:

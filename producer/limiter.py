@@ -1,17 +1,24 @@
-"""How often a source may run: several windows at once, counted in this process.
+"""How often a source may run and ask: several windows at once, shared by the sources of one upstream.
 
-Windows are pyrate-limiter's exact sliding logs, asked without its Limiter, which would keep a helper thread
-and sleep. The limits' text is read by `connectors.rates`; waiting for the time named here is the scheduler's.
+The limits' text is read by `connectors.rates`, counting is in `producer.limits`; waiting for the time named
+here is the scheduler's, and for short ones the client's.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
+from typing import Self
 
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
-
+from connectors.base import BaseConnector, upstream_name
+from connectors.http import RequestBudget
 from connectors.rates import RateLimit, parse_rate_limits
+from producer.clocks import boot_id, boottime
+from producer.limits.record import Clocks
+from producer.limits.store import LimitsStore
+from producer.limits.upstream import QuotaWait, UpstreamLimits
+
+Limits = Mapping[str, str | Iterable[str]]
 
 
 def utc_now() -> datetime:
@@ -22,51 +29,94 @@ def utc_now() -> datetime:
 class RateLimiter:
     """Proceed, or say when to try again. Safe to use from several threads.
 
-    `limits` maps a source to its declared limits; a source without limits always proceeds. Windows are
-    measured on the monotonic clock, so that a corrected wall clock opens none of them.
+    Where sources of one upstream declare different limits, all of them hold. Windows are measured on a clock
+    that only goes forward, so that a corrected wall clock opens none of them. With a `store`, counts survive
+    restarts and hand-over; without, they are this process's.
     """
 
     def __init__(
         self,
-        limits: Mapping[str, str | Iterable[str]],
+        limits: Limits,
         *,
+        requests: Limits | None = None,
+        upstreams: Mapping[str, str] | None = None,
+        store: LimitsStore | None = None,
         now: Callable[[], datetime] = utc_now,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = boottime,
     ) -> None:
-        self._now = now
-        self._monotonic = monotonic
+        """`limits` (of runs), `requests` and `upstreams` by source; a source without upstream is its own."""
+        boot = boot_id() if monotonic is boottime else None
+        self._clocks = Clocks(now, monotonic, boot)
         self._lock = threading.Lock()
-        parsed = {source: _needed(parse_rate_limits(texts)) for source, texts in limits.items()}
-        self._buckets = {source: InMemoryBucket(rates) for source, rates in parsed.items() if rates}
+        self._store = store
+        requests, upstreams = requests or {}, upstreams or {}
+        self._upstream_of = {
+            source: upstreams.get(source, source) for source in {**limits, **requests, **upstreams}
+        }
+        self._upstreams = {
+            upstream: self._limits_of(
+                upstream, self._merged(upstream, limits), self._merged(upstream, requests)
+            )
+            for upstream in sorted(set(self._upstream_of.values()))
+        }
+
+    @classmethod
+    def of(cls, connectors: Mapping[str, type[BaseConnector]], *, store: LimitsStore | None = None) -> Self:
+        """The limiter of these connector classes, by name."""
+        return cls(
+            {source: connector.rate_limit for source, connector in connectors.items()},
+            requests={source: connector.request_limit for source, connector in connectors.items()},
+            upstreams={source: upstream_name(connector) for source, connector in connectors.items()},
+            store=store,
+        )
 
     def check_limit(self, source: str) -> datetime | None:
         """None: proceed, and this run is counted. Otherwise the earliest time at which a run will fit; none
-        counted.
+        counted. Raises DependencyError if the stored counts can be neither read nor written.
         """
-        bucket = self._buckets.get(source)
-        if bucket is None:
-            return None
-        item = RateItem(source, int(self._monotonic() * 1000))
+        limits = self._upstreams.get(self._upstream_of.get(source, source))
+        return None if limits is None else limits.check_run()
+
+    def budget(self, source: str) -> RequestBudget:
+        """What the requests of a run of `source` ask: for `connectors.http.governed_by`."""
+        return self._upstream(source)
+
+    def waiting(self, source: str) -> QuotaWait | None:
+        """What `source` has been told to wait for, with the time and the quota; None if for nothing."""
+        limits = self._upstreams.get(self._upstream_of.get(source, source))
+        return None if limits is None else limits.waiting()
+
+    def acquire(self, source: str) -> None:
+        """This process owns the upstream of `source` from now on: read what others have counted.
+
+        Done at the first use otherwise; nothing happens the second time. Raises DependencyError.
+        """
+        self._upstream(source).acquire()
+
+    def release(self, source: str) -> None:
+        """It owns it no longer, and all runs of its sources have ended: give back what is not used.
+
+        Raises BrokerAwayError; the rest of the reserved tokens then counts as used, as after a crash.
+        """
+        self._upstream(source).release()
+
+    def _upstream(self, source: str) -> UpstreamLimits:
         with self._lock:
-            bucket.leak(item.timestamp)
-            if bucket.put(item):
-                return None
-            wait = bucket.waiting(item)
-        assert isinstance(wait, int)
-        return self._now() + timedelta(milliseconds=max(wait, 1))
+            upstream = self._upstream_of.setdefault(source, source)
+            if upstream not in self._upstreams:
+                self._upstreams[upstream] = self._limits_of(upstream, (), ())
+            return self._upstreams[upstream]
 
+    def _merged(self, upstream: str, limits: Limits) -> tuple[RateLimit, ...]:
+        declared = [
+            parse_rate_limits(texts)
+            for source, texts in limits.items()
+            if self._upstream_of[source] == upstream
+        ]
+        return tuple(limit for limits_of_one in declared for limit in limits_of_one)
 
-def _needed(limits: tuple[RateLimit, ...]) -> list[Rate]:
-    """The windows that say more than the others; pyrate-limiter refuses a list with redundant ones."""
-    needed: list[RateLimit] = []
-    for limit in sorted(limits, key=lambda one: (one.seconds, one.count)):
-        if any(
-            tighter.count <= limit.count and tighter.seconds >= limit.seconds
-            for tighter in limits
-            if tighter != limit
-        ):
-            continue
-        if any(limit.count * shorter.seconds > shorter.count * limit.seconds for shorter in needed):
-            continue
-        needed.append(limit)
-    return [Rate(limit.count, limit.seconds * 1000) for limit in dict.fromkeys(needed)]
+    def _limits_of(
+        self, upstream: str, runs: tuple[RateLimit, ...], requests: tuple[RateLimit, ...]
+    ) -> UpstreamLimits:
+        own = None if self._store is None else partial(self._store.own, upstream)
+        return UpstreamLimits(upstream, runs, requests, clocks=self._clocks, own=own)

@@ -46,11 +46,11 @@ class RunReport:
     extracted: int
     published: int
     rejected: int
-    deduplicated: int
-    checkpoints: int
     seconds: float
     cursor: JsonValue
     completed: bool = True
+    deduplicated: int = 0
+    checkpoints: int = 0
 
 
 @dataclass(frozen=True)
@@ -226,16 +226,16 @@ class Run:
 
     def _report(self, completed: bool) -> RunReport:
         return RunReport(
-            self._prepared.target.source,
-            self._run_id,
-            self._extracted,
-            self._published,
-            self._rejected,
-            self._deduplicated,
-            self._checkpoints,
-            self._clock() - self._started,
-            self._position.cursor if self._position else None,
-            completed,
+            source=self._prepared.target.source,
+            run_id=self._run_id,
+            extracted=self._extracted,
+            published=self._published,
+            rejected=self._rejected,
+            deduplicated=self._deduplicated,
+            checkpoints=self._checkpoints,
+            seconds=self._clock() - self._started,
+            cursor=self._position.cursor if self._position else None,
+            completed=completed,
         )
 
 

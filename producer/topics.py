@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from producer.errors import BrokerAwayError, TopicRefusedError
+from producer.limits.store import LIMITS_CONFIG
 from producer.positions import Ends
 from runtime.settings import ProducerSettings
 
@@ -58,6 +59,8 @@ class Topics:
         self._partitions = settings.topic_partitions
         self._replication = settings.topic_replication
         self._timeout = timeout
+        # Looked up once a run: partitions that are added meanwhile are read from their start.
+        self._counts: dict[str, int] = {}
 
     def reachable(self) -> str | None:
         """None if the broker answers, otherwise what is wrong, for a readiness check."""
@@ -72,6 +75,8 @@ class Topics:
         bytes that the source's take.
         """
         self._ensure({topic: KEEP, dead_letter_topic: KEEP, ledger_topic: KEEP})
+        for own in (topic, dead_letter_topic):
+            self._counts.pop(own, None)
         return self._message_bytes([topic, dead_letter_topic])
 
     def ensure_cursors(self, topic: str) -> None:
@@ -83,11 +88,10 @@ class Topics:
 
         Raises BrokerAwayError.
         """
-        known = self._await_known(topics)
         asked = {
-            TopicPartition(topic, one): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
             for topic in topics
-            for one in known[topic].partitions
+            for partition in range(self._counts.get(topic) or self.partitions(topic))
         }
         answers = self._admin.list_offsets(asked, request_timeout=self._timeout)
         ends: Ends = {topic: {} for topic in topics}
@@ -98,9 +102,15 @@ class Topics:
             raise BrokerAwayError(f"the broker does not say where {', '.join(topics)} end: {exc}") from exc
         return ends
 
+    def ensure_limits(self, topic: str) -> None:
+        """Create the compacted topic of the rate limits if it is missing."""
+        self._ensure({topic: LIMITS_CONFIG})
+
     def partitions(self, topic: str) -> int:
         """How many partitions an existing topic has."""
-        return len(self._await_known([topic])[topic].partitions)
+        count = len(self._await_known([topic])[topic].partitions)
+        self._counts[topic] = count
+        return count
 
     def _listed(self, timeout: float) -> dict[str, Any]:
         try:

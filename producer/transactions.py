@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from producer.connection_log import DEBUG, ConnectionLog
 from producer.dead_letters import Letter
 from producer.errors import ProducerError, PublishAbandonedError, PublisherFencedError, PublishFailedError
 from producer.target import Target
@@ -74,15 +75,16 @@ class Transactions:
         self._clock = clock
         self._refused: list[KafkaError] = []
         self._timed_out = False
-        self._events = 0
         self._began = 0.0
         self.broker_says = "no answer"
-        self._producer = Producer({**properties, "error_cb": self._on_error})
+        self._connections = ConnectionLog(properties["logger"])
+        own = {"error_cb": self._on_error, "logger": self._connections, "debug": DEBUG}
+        self._producer = Producer({**properties, **own})
 
     @property
     def clean(self) -> bool:
         """False once anything has gone wrong with a connection: a late request may still be on its way."""
-        return not self._events
+        return not self._connections.disturbed
 
     @property
     def open_for(self) -> float:
@@ -101,7 +103,8 @@ class Transactions:
                     self._call(self._producer.poll, _STEP)
             else:
                 # What went wrong before the epoch began concerns nobody in it.
-                self._events = 0
+                self._call(self._producer.poll, 0)
+                self._connections.disturbed = False
                 self._waiting.progress()
                 return
 
@@ -242,5 +245,5 @@ class Transactions:
             self._refused.append(error)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._events += 1
+        self._connections.disturbed = True
         self.broker_says = error.str()

@@ -100,6 +100,11 @@ class Names:
         return f"_{self.prefix}.jobs"
 
     @property
+    def limits(self) -> str:
+        """Compacted topic: what of each upstream's rate limits is used."""
+        return f"_{self.prefix}.limits"
+
+    @property
     def control(self) -> str:
         """Compacted topic: replay requests and epochs."""
         return f"_{self.prefix}.control"

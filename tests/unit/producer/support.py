@@ -40,6 +40,7 @@ def slices_of(
     prepare: Callable[[list[Any]], list[Any]] = list,
     max_items: int = 10,
     max_seconds: float = 3600.0,
+    weigh: Callable[[list[Any]], int] = lambda part: 1,
     ahead: int = 1,
     clock: Callable[[], float] = time.monotonic,
 ) -> Slices[Any, list[Any]]:
@@ -49,6 +50,7 @@ def slices_of(
         prepare,
         max_items=max_items,
         max_seconds=max_seconds,
+        weigh=weigh,
         ahead=ahead,
         clock=clock,
     )

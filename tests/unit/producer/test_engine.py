@@ -31,6 +31,7 @@ def test_a_constructor_that_hangs_is_silent_as_a_generator_that_hangs_is(clock: 
         RateLimiter({}),
         cast("Any", None),
         cast("Any", None),
+        cast("Any", None),
         ProducerSettings(),
         now=clock.now,
         clock=clock,

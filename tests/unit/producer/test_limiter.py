@@ -1,9 +1,12 @@
 """RateLimiter: several exact windows at once; the time it names is the time at which a run fits."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
+from pydantic import BaseModel
 
+from connectors import BaseConnector
 from connectors.errors import RateLimitError
 from producer.limiter import RateLimiter
 from tests.unit.producer.support import SettableClock
@@ -101,3 +104,75 @@ def test_no_helper_thread_is_left(clock: SettableClock) -> None:
     before = threading.active_count()
     limiter(clock, "1/second").check_limit("weather")
     assert threading.active_count() == before
+
+
+def test_sources_of_one_upstream_are_counted_together_and_the_tightest_limits_hold(
+    clock: SettableClock,
+) -> None:
+    limits = RateLimiter(
+        {"issues": "3/hour", "pulls": ("9/hour", "4/day"), "other": "1/hour"},
+        requests={"issues": "5/minute"},
+        upstreams={"issues": "github", "pulls": "github"},
+        now=clock.now,
+        monotonic=clock,
+    )
+    assert [limits.check_limit(source) for source in ("issues", "pulls", "pulls")] == [None] * 3
+    assert limits.check_limit("issues") is not None
+    waits = limits.waiting("pulls")
+    assert waits is not None
+    assert (waits.upstream, waits.quota) == ("github", "3/hour of github")
+    clock.forward(3600)
+    assert limits.check_limit("pulls") is None
+    assert limits.check_limit("issues") is not None
+    waits = limits.waiting("issues")
+    assert waits is not None
+    assert waits.quota == "4/day of github"
+    assert limits.check_limit("other") is None
+    for _ in range(5):
+        assert limits.budget("pulls").take("api.github.com") is None
+        limits.budget("issues").settle("api.github.com")
+    assert limits.budget("issues").take("api.github.com") is not None
+    assert limits.budget("other").take("api.github.com") is None
+
+
+class _Numbers(BaseConnector):
+    class Record(BaseModel):
+        id: int
+
+    def extract(self, since: object = None) -> Iterator[object]:
+        yield {"id": 1}
+
+
+class Issues(_Numbers):
+    name = "issues"
+    upstream = "github"
+    rate_limit = "2/hour"
+    request_limit = ("60/minute", "5000/hour")
+
+
+class Pulls(_Numbers):
+    name = "pulls"
+    upstream = "github"
+
+
+class Stars(_Numbers):
+    name = "stars"
+    rate_limit = "2/hour"
+
+
+def test_limits_are_read_from_the_classes() -> None:
+    limits = RateLimiter.of({"issues": Issues, "pulls": Pulls, "stars": Stars})
+    assert [limits.check_limit(source) for source in ("issues", "pulls")] == [None, None]
+    assert limits.check_limit("pulls") is not None
+    assert limits.check_limit("stars") is None
+    assert limits.budget("issues") is limits.budget("pulls") is not limits.budget("stars")
+    refused = next(number for number in range(99) if limits.budget("pulls").take("api.github.com"))
+    assert refused == 60
+    limits.release("issues")  # nothing is stored: nothing to give back
+
+
+def test_a_source_nobody_declared_has_a_budget_too() -> None:
+    limits = RateLimiter({})
+    assert limits.budget("news").take("news.test") is None
+    assert limits.waiting("news") is None
+    assert limits.waiting("unknown") is None

@@ -15,7 +15,7 @@ from schemas.names import Names
 class FakeTopics:
     """Every topic is there."""
 
-    def ensure_source(self, topic: str, dead_letters: str) -> int:
+    def ensure_source(self, topic: str, dead_letters: str, ledger: str) -> int:
         return 1_000_000
 
 

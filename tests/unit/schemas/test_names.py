@@ -49,9 +49,10 @@ def test_names_of_a_source() -> None:
 
 def test_names_of_the_platforms_own_topics() -> None:
     names = Names("team.one")
-    assert (names.cursors, names.jobs, names.control, names.ledger) == (
+    assert (names.cursors, names.jobs, names.limits, names.control, names.ledger) == (
         "_team.one.cursors",
         "_team.one.jobs",
+        "_team.one.limits",
         "_team.one.control",
         "team.one.ledger",
     )
