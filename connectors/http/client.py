@@ -51,20 +51,21 @@ class _GovernedClient(httpx.Client):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         **options: Any,
     ) -> None:
-        hooks = event_hooks or {}
-        # Ours is the last before sending and the first after; hooks see redirects, a call of `send` does not.
-        super().__init__(
-            event_hooks={
-                "request": [*hooks.get("request", ()), self._before],
-                "response": [self._after, *hooks.get("response", ())],
-            },
-            **options,
-        )
+        super().__init__(event_hooks=self._with_ours(event_hooks or {}), **options)
         self._patience = patience
         self._now = now
         self._opened_under = current_governance()
         self._sleep = current_sleep()
         self._counted = threading.local()
+
+    @property
+    def event_hooks(self) -> dict[str, list[Callable[..., Any]]]:
+        """As httpx, with ours among them; whoever replaces them does not lose those."""
+        return super().event_hooks
+
+    @event_hooks.setter
+    def event_hooks(self, hooks: dict[str, list[Callable[..., Any]]]) -> None:
+        httpx.Client.event_hooks.fset(self, self._with_ours(hooks))  # type: ignore[attr-defined]
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """As httpx. A request that got no answer is settled here: hooks are told of answers only."""
@@ -73,6 +74,14 @@ class _GovernedClient(httpx.Client):
         finally:
             if getattr(self._counted, "host", None) is not None:
                 self._settle()
+
+    def _with_ours(
+        self, hooks: Mapping[str, list[Callable[..., Any]]]
+    ) -> dict[str, list[Callable[..., Any]]]:
+        """Ours is the last before sending and the first after. Hooks see redirects, `send` does not."""
+        before = [hook for hook in hooks.get("request", ()) if hook != self._before]
+        after = [hook for hook in hooks.get("response", ()) if hook != self._after]
+        return {"request": [*before, self._before], "response": [self._after, *after]}
 
     @property
     def _governance(self) -> Governance:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from pydantic import AwareDatetime, BaseModel, Field, HttpUrl, SecretStr
 
-from connectors import BaseConnector, UpstreamFormatError, every, json_of, resilient_request
+from connectors import BaseConnector, UpstreamFormatError, every, http_client, json_of, resilient_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    import httpx
 
 
 class Page(BaseModel):
@@ -27,6 +28,7 @@ class News(BaseConnector):
     name = "news"
     schedule = every(hours=6)
     rate_limit = "10/hour"
+    request_limit = "60/minute"
     key = "id"
     event_time = "published_at"
     cursor = "published_at"
@@ -57,7 +59,7 @@ class News(BaseConnector):
             query["since"] = since.isoformat()
         token = self.settings.token
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        with httpx.Client(headers=headers, timeout=10) as client:
+        with http_client(headers=headers, timeout=10) as client:
             while True:
                 page = self._page(client, query)
                 yield from page.articles

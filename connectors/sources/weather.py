@@ -6,13 +6,14 @@ import math
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
-from connectors import BaseConnector, every, json_of, resilient_request
+from connectors import BaseConnector, every, http_client, json_of, resilient_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
 FORECAST_HOST = HttpUrl("https://api.open-meteo.com")
 ARCHIVE_HOST = HttpUrl("https://archive-api.open-meteo.com")
@@ -64,6 +65,9 @@ class Weather(BaseConnector):
     name = "weather"
     schedule = every(hours=1)
     rate_limit = "30/hour"
+    upstream = "open_meteo"
+    # 600, 5,000 and 10,000 calls, where a page of 92 days counts as 92 / 14 of them.
+    request_limit = ("90/minute", "750/hour", "1500/day")
     key = ("place", "time")
     event_time = "time"
     sort = ("place", "time")
@@ -126,7 +130,7 @@ class Weather(BaseConnector):
         # Hours that have not begun are forecasts: they change, and would carry the cursor past the present.
         begin, end = -math.inf if since is None else since.timestamp(), now.timestamp()
         settled = now.date() - timedelta(days=self.settings.archive_delay_days)
-        with httpx.Client(timeout=self.settings.timeout) as client:
+        with http_client(timeout=self.settings.timeout) as client:
             for start, stop in _pages(first, last, settled, self.settings.page_days):
                 url = self._url("archive" if stop <= settled else "forecast")
                 for place in self.settings.places:

@@ -1,7 +1,6 @@
-import httpx
 from pydantic import AwareDatetime, BaseModel, HttpUrl
 
-from connectors import BaseConnector, json_of, resilient_request
+from connectors import BaseConnector, http_client, json_of, resilient_request
 
 
 class Prices(BaseConnector):
@@ -20,4 +19,5 @@ class Prices(BaseConnector):
 
     @resilient_request
     def fetch(self):
-        return json_of(httpx.get(str(self.settings.url)))
+        with http_client() as client:
+            return json_of(client.get(str(self.settings.url)))

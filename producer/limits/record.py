@@ -1,8 +1,8 @@
 """The stored form of one owner's use of an upstream, and how old such a record is.
 
-Times are told as seconds before (or after) the record, so only its own age depends on clocks. That is exact
-on the machine that wrote it. Elsewhere the younger of what the wall clock and the broker's clock say counts:
-one clock set forward opens no window, one set back makes nothing last longer than a window.
+Times are told as seconds before (or after) the record, so only its own age depends on clocks: the least that
+the wall clock, the broker's clock and, on the machine that wrote it, the time since its start say. One clock
+set forward opens no window; one set back makes nothing last longer than a window.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,9 @@ class Clocks:
 
         `broker_seconds` is the same by the broker's clock, None if it does not tell.
         """
+        ages = [(self.now() - record.at).total_seconds()]
+        if broker_seconds is not None:
+            ages.append(broker_seconds)
         if record.boot is not None and record.boot == self.boot:
-            return max(self.monotonic() - record.up, 0.0)
-        by_wall = (self.now() - record.at).total_seconds()
-        return max(min(by_wall, by_wall if broker_seconds is None else broker_seconds), 0.0)
+            ages.append(self.monotonic() - record.up)
+        return max(min(ages), 0.0)

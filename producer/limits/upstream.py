@@ -97,17 +97,16 @@ class UpstreamLimits:
                 what = f"the record of {self.name}'s limits ({exc})"
                 return Refusal(what, self._refuse(now, now + _AGAIN, what), _AGAIN)
             self._budgets[REQUESTS].take()
-            self._learned.take(host, now)
+            self._learned.take(host)
             return None
 
     def settle(self, host: str, quotas: Sequence[Quota] = ()) -> None:
         """As RequestBudget. A quota found exhausted is stored, so that nobody asks again after a restart."""
         with self._lock:
             now = self._clocks.monotonic()
-            budget = self._budgets[REQUESTS]
-            budget.settle(now)
-            self._learned.heed(host, quotas, now, budget.under_way)
-            until = max((at for at, _, _ in self._learned.blocked(now)), default=now)
+            self._budgets[REQUESTS].settle(now)
+            self._learned.settle(host, quotas, now)
+            until = max((at for at, _, _ in self._learned.exhausted(now)), default=now)
             if any(quota.exhausted for quota in quotas):
                 self._refuse(now, *self._requests_free(now, None))
             if until > max(self._stored_until, now) + _WORTH_KEEPING:
@@ -146,9 +145,9 @@ class UpstreamLimits:
         """When the next request fits, and the quota that holds it up longest."""
         free, limit = self._budgets[REQUESTS].free_at(now)
         quota = f"{limit} of {self.name}"
-        for until, of, name in self._learned.blocked(now, host):
+        for until, name in self._learned.full(now, host):
             if until > free:
-                free, quota = until, f"{name} of {of}"
+                free, quota = until, name
         return free, quota
 
     def _refuse(self, now: float, free: float, quota: str) -> datetime:
@@ -187,7 +186,7 @@ class UpstreamLimits:
                 },
                 blocked=[
                     {"host": host, "quota": name, "seconds": until - now}
-                    for until, host, name in self._learned.blocked(now)
+                    for until, host, name in self._learned.exhausted(now)
                 ],
             )
         )

@@ -13,6 +13,9 @@ import pytest
 
 from connectors.configuration import build_settings
 from connectors.errors import DecorationError
+from connectors.http import governed_by
+from connectors.http.governing import Unlimited
+from connectors.rates import parse_rate_limits
 from connectors.registry import BUILTIN_SOURCES, ConnectorRegistry
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ EXECUTED = {
     "python test-news",
     "python transform",
     "python schedules",
+    "python limits",
     "python raises DecorationError",
     "python resilience",
     "python test-prices",
@@ -114,6 +118,25 @@ def test_transform_and_a_computed_name_work(discover: Discover) -> None:
     readings = source_of(discover, "python transform")
     (record,) = readings().run()
     assert (record.source, record.id) == ("readings", "2026-11-22T08:00:00Z")
+
+
+def test_the_source_with_limits_reads_its_pages_within_them(
+    discover: Discover, httpserver: HTTPServer
+) -> None:
+    issues = source_of(discover, "python limits")
+    httpserver.expect_request("/issues", query_string="page=3").respond_with_json([])
+    httpserver.expect_request("/issues").respond_with_json([{"id": 1, "title": "Rain"}])
+    settings = build_settings("issues", issues.Settings, {"base_url": httpserver.url_for(""), "token": "t"})
+    asked: list[str] = []
+
+    class Noting(Unlimited):
+        def take(self, host: str) -> None:
+            asked.append(host)
+
+    with governed_by(budget=Noting()):
+        assert len(list(issues(settings).run())) == 2
+    assert len(asked) == 3
+    assert [str(limit) for limit in parse_rate_limits(issues.request_limit)] == ["60/minute", "5000/hour"]
 
 
 @pytest.mark.parametrize("info", ["python schedules", "python resilience"])

@@ -100,6 +100,16 @@ def test_each_request_is_counted_and_settled_once_redirects_included(
     assert budget.log == ["take localhost", "settle localhost"] * 3
 
 
+def test_hooks_that_are_replaced_do_not_replace_ours(page: str) -> None:
+    budget, seen = Budget(), []
+    with governed_by(budget=budget), http_client() as client:
+        client.event_hooks = {"request": [lambda request: seen.append(request)]}
+        client.event_hooks = client.event_hooks
+        client.get(page)
+    assert budget.log == ["take localhost", "settle localhost"]
+    assert len(seen) == 1
+
+
 def test_a_request_without_an_answer_is_settled(httpserver: HTTPServer) -> None:
     budget = Budget()
     with governed_by(budget=budget), http_client() as client:
