@@ -48,7 +48,8 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
 
     def open_publisher(target: Target) -> Publisher:
         waiting = Waiting(
-            f"the broker at {settings.kafka.bootstrap_servers}", on_change=WAITING.labels(target.source).set
+            f"acknowledgements from {settings.kafka.bootstrap_servers}",
+            on_change=WAITING.labels(target.source).set
         )
         properties = producer_properties(settings, target)
 

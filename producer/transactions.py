@@ -177,8 +177,9 @@ class Transactions:
 
     def close(self) -> None:
         """Let go. What was not committed never will be: the next epoch aborts it."""
+        # Not by its close(): that aborts first, and may wait for a broker that is not there.
         self._producer.purge()
-        self._producer.close()
+        del self._producer
 
     def _left(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What found the queue full, ready to be sent again.

@@ -83,7 +83,7 @@ REFUSED: Mapping[str, str] = {
     "message.send.max.retries": _NO_DUPLICATES,
     "message.timeout.ms": _NEVER_TOO_OLD,
     "delivery.timeout.ms": _NEVER_TOO_OLD,
-    "queue.buffering.max.messages": "it follows from INGEST_PRODUCER__IN_FLIGHT_RECORDS",
+    "queue.buffering.max.messages": "it follows from INGEST_PRODUCER__CHECKPOINT_RECORDS",
     "acks": "a record counts as published only when all in-sync replicas have it",
     "request.required.acks": "a record counts as published only when all in-sync replicas have it",
     "transactional.id": "the producer names its transactions after the source, so that a copy is fenced",

@@ -245,7 +245,10 @@ def outlive_outages(producer: DaemonProcess, servers: DevStack, settings: Settin
 
     servers.broker.kill()
     until(lambda: "broker does not answer" in (producer.missing("/readyz") or ""), "unready")
-    until(lambda: waits_for(producer, "acknowledgements from"), "a word about missing acknowledgements")
+    until(
+        lambda: waits_for(producer, "acknowledgements from"),
+        "a word about missing acknowledgements",
+    )
     until(lambda: producer.metric('ingest_publish_waiting{source="readings"}') == 1, "the metric")
     assert not events(producer, "run_ended")
     servers.broker.start()

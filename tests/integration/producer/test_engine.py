@@ -3,6 +3,7 @@ does.
 """
 
 import itertools
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from connectors.errors import ConnectorSettingsError, UnknownSourceError, UpstreamError
+from producer.assembly import Parts
 from producer.engine import IngestionEngine, Requeued
 from producer.errors import PublishAbandonedError, SourceError
 from producer.run import RunReport
@@ -34,6 +36,7 @@ from tests.integration.producer.support import (
     stored,
     yielding,
 )
+from tests.kafka_proxy import Api, KafkaProxy
 
 JOB = JobPayload(source="readings")
 
@@ -211,35 +214,40 @@ def run_in_vain(engine: IngestionEngine) -> None:
         engine.run(JOB)
 
 
-def test_the_generator_is_held_back_by_what_is_in_flight(settings: Settings) -> None:
-    """While acknowledgements are withheld it stands still after a bounded number of items."""
+@pytest.mark.requires_kafka
+def test_the_generator_is_held_back_while_a_checkpoint_is_not_acknowledged(settings: Settings) -> None:
+    """It stands still after a bounded number of items."""
     counter = itertools.count()
-    narrow = load_settings(
-        {
-            "kafka": {
-                "bootstrap_servers": settings.kafka.bootstrap_servers,
-                "properties": {"linger.ms": 60_000},
-            },
-            "registry": {"url": settings.registry.url},
-            "topic_prefix": settings.topic_prefix,
-            "producer": {"in_flight_records": 2000, "slice_records": 500},
-        },
-        env={},
-    )
     connector = yielding(lambda since: (reading(number) for number in counter))
-    with parts_for(narrow, connector) as parts:
-        thread = threading.Thread(target=run_in_vain, args=(parts.engine,), daemon=True)
-        thread.start()
-        seen: list[int] = []
+    with KafkaProxy(settings.kafka.bootstrap_servers) as proxy:
+        narrow = load_settings(
+            {
+                "kafka": {"bootstrap_servers": proxy.address},
+                "registry": {"url": settings.registry.url},
+                "topic_prefix": settings.topic_prefix,
+                "producer": {"checkpoint_records": 2000, "slice_records": 500},
+            },
+            env={},
+        )
+        proxy.hold_response(Api.PRODUCE, times=math.inf)
+        with parts_for(narrow, connector) as parts:
+            stands_still(parts, counter, 2000 + 2 * 500 + AHEAD // 500)
 
-        def stands_still() -> bool:
-            seen.append(int(repr(counter)[6:-1]))
-            return len(seen) > 40 and len(set(seen[-40:])) == 1
 
-        until(stands_still, what="the generator's standstill")
-        # Beside what is in flight: the slice that passed the bound, one in the hand, those that wait.
-        assert seen[-1] <= 2000 + (2 + AHEAD) * 500
-        parts.engine.stop()
-        parts.abandon.set()
-        thread.join(60)
-        assert not thread.is_alive()
+def stands_still(parts: Parts, counter: Iterator[int], most: int) -> None:
+    """Run the source, which counts its items, until it gives no more of them; then give up."""
+    thread = threading.Thread(target=run_in_vain, args=(parts.engine,), daemon=True)
+    thread.start()
+    seen: list[int] = []
+
+    def still() -> bool:
+        seen.append(int(repr(counter)[6:-1]))
+        return len(seen) > 40 and len(set(seen[-40:])) == 1
+
+    until(still, what="the generator's standstill")
+    # The checkpoint, the slice that passed its bound, one in the hand, and those that are ready.
+    assert seen[-1] <= most
+    parts.engine.stop()
+    parts.abandon.set()
+    thread.join(60)
+    assert not thread.is_alive()

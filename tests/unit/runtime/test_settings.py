@@ -112,7 +112,7 @@ def test_all_faults_are_reported_at_once() -> None:
         ("INGEST_CONSUMER__BATCH_ROWS", "-1", "must be greater than 0, got -1"),
         ("INGEST_CONSUMER__DRAIN_SECONDS", "inf", "must be at most 86400.0, got inf"),
         ("INGEST_CONSUMER__DRAIN_SECONDS", "nan", "must be at most 86400.0, got nan"),
-        ("INGEST_PRODUCER__IN_FLIGHT_RECORDS", "9" * 50, "must be at most 2147483647, got 999"),
+        ("INGEST_PRODUCER__CHECKPOINT_RECORDS", "9" * 50, "must be at most 2147483647, got 999"),
         ("INGEST_CONSUMER__BATCH_ROWS", "many", "must be a whole number, got many"),
         ("INGEST_HTTP__PORT", "65536", "must be at most 65535, got 65536"),
         ("INGEST_PRODUCER__TOPIC_PARTITIONS", "-2", "must be at least -1, got -2"),
