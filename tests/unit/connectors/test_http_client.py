@@ -229,12 +229,15 @@ def test_no_request_leaves_without_the_lease(httpserver: HTTPServer, page: str) 
 def test_the_lease_is_asked_again_after_waiting_and_after_connecting(
     httpserver: HTTPServer, page: str, slept: list[float]
 ) -> None:
+    waited = Budget(1.0)
     with (
-        governed_by(lease=Lease(1), budget=Budget(1.0)),
+        governed_by(lease=Lease(1), budget=waited),
         http_client() as client,
         pytest.raises(LeaseLostError),
     ):
         client.get(page)
+    assert slept == [1.0]
+    assert waited.log == []  # lost while it waited: not even counted
     budget = Budget()
     with (  # the connection is there, nothing has been sent on it
         governed_by(lease=Lease(1), budget=budget),
