@@ -49,7 +49,7 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
     def open_publisher(target: Target) -> Publisher:
         waiting = Waiting(
             f"acknowledgements from {settings.kafka.bootstrap_servers}",
-            on_change=WAITING.labels(target.source).set
+            on_change=WAITING.labels(target.source).set,
         )
         properties = producer_properties(settings, target)
 
