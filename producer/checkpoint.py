@@ -49,6 +49,11 @@ class Checkpoint:
         self.extracted += len(messages) + len(letters) + deduplicated
         self._bytes += size + sum(len(letter.value) for letter in letters)
 
+    @property
+    def age(self) -> float:
+        """Seconds since the first item."""
+        return 0.0 if self._opened_at is None else self._clock() - self._opened_at
+
     def due_in(self) -> float:
         """Seconds until it must be published, 0 for at once."""
         if (

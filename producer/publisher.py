@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from producer.checkpoint import Checkpoint
-from producer.errors import BrokerAwayError, PublisherFencedError, PublishFailedError
+from producer.errors import BrokerAwayError, ProducerError, PublisherFencedError, PublishFailedError
 from producer.positions import Ends, Position
 from producer.target import TRANSACTION_SECONDS, Target
 from producer.transactions import DoubtError, Transactions
@@ -56,6 +56,9 @@ class Publisher:
         self._owned = owned
         self._epoch: Transactions | None = None
         self._known: Position | None = None
+        # How many records of the next checkpoint are in the open transaction; None while none is open.
+        self._sent: int | None = None
+        self._failure: ProducerError | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +75,19 @@ class Publisher:
         """
         self._known = self._next_epoch()
         return self._known
+
+    def send(self, checkpoint: Checkpoint) -> bool:
+        """Begin to publish: queue what has come so far, while it is in the processor's cache.
+
+        `publish` must follow as soon as nothing more comes at once, since the transaction is open from here on
+        (P1). False: something is wrong, which `publish` will deal with.
+        """
+        if self._failure is None:
+            try:
+                self._produced(checkpoint)
+            except ProducerError as exc:
+                self._failure = exc
+        return self._failure is None
 
     def publish(self, checkpoint: Checkpoint, close: Callable[[Ends], Closing]) -> Closing:
         """Publish all of `checkpoint` and what `close` makes of its ends; returns when that is committed.
@@ -122,9 +138,13 @@ class Publisher:
     def _transaction(
         self, checkpoint: Checkpoint, close: Callable[[Ends], Closing], tried: list[Closing]
     ) -> None:
-        epoch = self._clean_epoch()
-        epoch.begin()
-        epoch.produce_all(checkpoint.messages, checkpoint.letters)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        epoch = self._produced(checkpoint)
+        for letter in checkpoint.letters:
+            epoch.produce(self._target.dead_letter_topic, letter.value, headers=letter.headers)
+        epoch.flush()
         closing = close(self._ends(self._target.topics))
         tried.append(closing)
         key, value = closing.entry
@@ -132,12 +152,20 @@ class Publisher:
         key, value = closing.position.message()
         epoch.produce(self._target.cursors_topic, value, key=key)
         epoch.commit()
+        self._sent = None
 
-    def _clean_epoch(self) -> Transactions:
-        """A producer of which no late request can be on its way (P4)."""
-        if self._epoch is None or not self._epoch.clean:
-            self._check_unchanged(self._next_epoch())
+    def _produced(self, checkpoint: Checkpoint) -> Transactions:
+        """The producer that has queued all records of `checkpoint` in its open transaction."""
+        if self._sent is None:
+            if self._epoch is None or not self._epoch.clean:
+                # A late request may be on its way; it cannot touch the next epoch (P4).
+                self._check_unchanged(self._next_epoch())
+            assert self._epoch is not None
+            self._epoch.begin()
+            self._sent = 0
         assert self._epoch is not None
+        self._epoch.produce_batch(checkpoint.messages[self._sent :])
+        self._sent = len(checkpoint.messages)
         return self._epoch
 
     def _next_epoch(self) -> Position | None:
@@ -172,6 +200,7 @@ class Publisher:
 
     def _discard(self) -> None:
         epoch, self._epoch = self._epoch, None
+        self._sent = None
         if epoch is not None:
             epoch.close()
 

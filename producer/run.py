@@ -29,6 +29,10 @@ from producer.watermark import Watermark
 from schemas.records import JobPayload
 
 _PATIENCE = 1.0
+# So many records within so many seconds are a source that does not pause; so long a pause ends its transaction.
+_FAST_RECORDS = 500
+_FAST_SECONDS = 0.1
+_GAP = 0.05
 # The latest jobs that a position remembers.
 _JOBS = 20
 
@@ -98,6 +102,7 @@ class Run:
         self._leaves_gap = not self._mark.covers(beginning.since)
         self._ends = beginning.ends
         self._checkpoint = self._new_checkpoint()
+        self._sending = False
         self._extracted = self._published = self._rejected = self._deduplicated = self._checkpoints = 0
 
     def consume(self, slices: Slices[Any, Batch]) -> RunReport:
@@ -107,10 +112,12 @@ class Run:
         """
         try:
             while not slices.finished:
-                batch = slices.take(min(_PATIENCE, self._checkpoint.due_in()))
+                batch = slices.take(min(_GAP if self._sending else _PATIENCE, self._checkpoint.due_in()))
                 if batch is not None:
                     self._take(batch)
-                if self._checkpoint and not self._checkpoint.due_in():
+                    self._send()
+                pause = batch is None and self._sending
+                if self._checkpoint and (pause or not self._checkpoint.due_in()):
                     self._commit(completed=False)
         except SourceError:
             if self._checkpoint:
@@ -154,9 +161,21 @@ class Run:
             max_bytes=target.max_letter_bytes,
         )
 
+    def _send(self) -> None:
+        """Produce at once what comes fast, while it is in the processor's cache: half a microsecond a record.
+
+        A source that pauses has what came before committed; none is waited for in an open transaction (P1).
+        """
+        checkpoint = self._checkpoint
+        if self._sending or (len(checkpoint.messages) >= _FAST_RECORDS and checkpoint.age < _FAST_SECONDS):
+            self._sending = self._publisher.send(checkpoint)
+            if not self._sending:
+                self._commit(completed=False)
+
     def _commit(self, *, completed: bool) -> None:
         """Publish what has come since the last checkpoint, and where the source stands now."""
         checkpoint, self._checkpoint = self._checkpoint, self._new_checkpoint()
+        self._sending = False
         with COMMIT_SECONDS.labels(self._prepared.target.source).time():
             closing = self._publisher.publish(
                 checkpoint, lambda ends: self._close(checkpoint, ends, completed)

@@ -67,6 +67,7 @@ class Transactions:
         *,
         abandon: threading.Event,
         waiting: Waiting,
+        explain: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target = target
@@ -74,6 +75,7 @@ class Transactions:
         self._waiting = waiting
         self._clock = clock
         self._refused: list[KafkaError] = []
+        self._reports = {"on_delivery": self._on_refused} if explain else {}
         self._timed_out = False
         self._began = 0.0
         self.broker_says = "no answer"
@@ -114,16 +116,16 @@ class Transactions:
         self._began = self._clock()
         self._call(self._producer.begin_transaction)
 
-    def produce_all(self, messages: Sequence[dict[str, Any]], letters: Sequence[Letter]) -> None:
-        """Produce records and dead letters; returns when the broker has all of them."""
-        pending = list(messages)
-        while pending:
-            self._call(
-                self._producer.produce_batch, self._target.topic, pending, on_delivery=self._on_refused
+    def produce_batch(self, messages: list[dict[str, Any]]) -> None:
+        """Queue records."""
+        while messages:
+            taken = self._call(
+                self._producer.produce_batch, self._target.topic, messages, **self._reports
             )
-            pending = self._left(pending)
-        for letter in letters:
-            self.produce(self._target.dead_letter_topic, letter.value, headers=letter.headers)
+            messages = [] if taken == len(messages) else self._left(messages)
+
+    def flush(self) -> None:
+        """Return when the broker has everything that was queued."""
         self._waiting.begin()
         while len(self._producer):
             self._call(self._producer.flush, _STEP)
@@ -146,7 +148,7 @@ class Transactions:
                     topic,
                     value,
                     key,
-                    on_delivery=self._on_refused,
+                    **self._reports,
                     headers=headers or [],
                 )
             except BufferError:
