@@ -20,7 +20,7 @@ from schemas.errors import UnencodableRecordError
 
 # What Python needs for an item, a message and their parts.
 _OVERHEAD = 500
-_KEY, _VALUE = itemgetter("key"), itemgetter("value")
+_VALUE = itemgetter("value")
 
 
 @dataclass
@@ -38,7 +38,6 @@ class Batch:
     cursors: list[Any] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
-    longest: int = 0
 
     @property
     def weight(self) -> int:
@@ -46,10 +45,8 @@ class Batch:
         return self.size + _OVERHEAD * self.extracted
 
     def measure(self) -> None:
-        """Set `size` and `longest`."""
-        values = list(map(len, map(_VALUE, self.messages)))
-        self.size = sum(values)
-        self.longest = max(values, default=0) + max(map(len, map(_KEY, self.messages)), default=0)
+        """Set `size`."""
+        self.size = sum(map(len, map(_VALUE, self.messages)))
 
 
 class Intake:

@@ -56,7 +56,7 @@ class Publisher:
         self._owned = owned
         self._epoch: Transactions | None = None
         self._known: Position | None = None
-        # How many records of the next checkpoint are in the open transaction; None while none is open.
+        # How many slices of the next checkpoint are in the open transaction; None while none is open.
         self._sent: int | None = None
         self._failure: ProducerError | None = None
 
@@ -164,8 +164,9 @@ class Publisher:
             self._epoch.begin()
             self._sent = 0
         assert self._epoch is not None
-        self._epoch.produce_batch(checkpoint.messages[self._sent :])
-        self._sent = len(checkpoint.messages)
+        for messages in checkpoint.messages(self._sent):
+            self._epoch.produce_batch(messages)
+            self._sent += 1
         return self._epoch
 
     def _next_epoch(self) -> Position | None:

@@ -110,6 +110,7 @@ class Run:
 
         When the connector fails, what came before is still committed, then its SourceError is raised.
         """
+        self._slices = slices
         try:
             while not slices.finished:
                 batch = slices.take(min(_GAP if self._sending else _PATIENCE, self._checkpoint.due_in()))
@@ -130,7 +131,8 @@ class Run:
 
     def _take(self, batch: Batch) -> None:
         EXTRACTED.labels(self._prepared.target.source).inc(batch.extracted)
-        if batch.longest > self._prepared.target.max_message_bytes:
+        # A key stands in its value, too.
+        if 2 * batch.size > self._prepared.target.max_message_bytes:
             self._reject_too_large(batch)
         self._mark.see(batch.cursors)
         letters = [self._letter(one) for one in batch.rejected]
@@ -167,7 +169,7 @@ class Run:
         A source that pauses has what came before committed; none is waited for in an open transaction (P1).
         """
         checkpoint = self._checkpoint
-        if self._sending or (len(checkpoint.messages) >= _FAST_RECORDS and checkpoint.age < _FAST_SECONDS):
+        if self._sending or (checkpoint.records >= _FAST_RECORDS and checkpoint.age < _FAST_SECONDS):
             self._sending = self._publisher.send(checkpoint)
             if not self._sending:
                 self._commit(completed=False)
@@ -176,18 +178,18 @@ class Run:
         """Publish what has come since the last checkpoint, and where the source stands now."""
         checkpoint, self._checkpoint = self._checkpoint, self._new_checkpoint()
         self._sending = False
-        with COMMIT_SECONDS.labels(self._prepared.target.source).time():
+        with COMMIT_SECONDS.labels(self._prepared.target.source).time(), self._slices.meanwhile():
             closing = self._publisher.publish(
                 checkpoint, lambda ends: self._close(checkpoint, ends, completed)
             )
         self._position, self._ends = closing.position, closing.ends
         self._checkpoints += 1
         self._extracted += checkpoint.extracted
-        self._published += len(checkpoint.messages)
+        self._published += checkpoint.records
         self._rejected += len(checkpoint.letters)
         self._deduplicated += checkpoint.deduplicated
         target = self._prepared.target
-        PUBLISHED.labels(target.source, target.topic).inc(len(checkpoint.messages))
+        PUBLISHED.labels(target.source, target.topic).inc(checkpoint.records)
         DEDUPLICATED.labels(target.source).inc(checkpoint.deduplicated)
 
     def _close(self, checkpoint: Checkpoint, ends: Ends, completed: bool) -> Closing:
@@ -204,7 +206,7 @@ class Run:
             since=_as_text(self._mark.dump(self._beginning.since)),
             cursor=_as_text(position.cursor),
             extracted=checkpoint.extracted,
-            published=len(checkpoint.messages),
+            published=checkpoint.records,
             rejected=len(checkpoint.letters),
             deduplicated=checkpoint.deduplicated,
             ranges=_ranges(self._ends, ends),

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Self, TypeVar
 
 import structlog
@@ -21,8 +22,10 @@ from producer.errors import RunStoppedError, source_error
 
 T = TypeVar("T")
 P = TypeVar("P")
-# So much is ready while a checkpoint is committed.
-AHEAD = 8 << 20
+# Little: what is taken should still be in the processor's cache, and the two threads take turns cheaply.
+AHEAD = 1 << 20
+# While a checkpoint is committed, extraction goes on.
+AHEAD_MEANWHILE = 8 << 20
 _log = structlog.get_logger(__name__)
 
 
@@ -132,6 +135,18 @@ class Slices(Generic[T, P]):
         prepared = self._prepared_here(part)
         self._wanted_at = None
         return prepared
+
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """The taker does something else, in which the generator may go further ahead."""
+        with self._lock:
+            usual, self._ahead = self._ahead, max(self._ahead, AHEAD_MEANWHILE)
+            self._room.notify()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ahead = usual
 
     def stop(self) -> None:
         """Ask the generator to end at its next item; items already buffered can still be taken. Does not

@@ -119,10 +119,10 @@ class Transactions:
     def produce_batch(self, messages: list[dict[str, Any]]) -> None:
         """Queue records."""
         while messages:
-            taken = self._call(
-                self._producer.produce_batch, self._target.topic, messages, **self._reports
-            )
+            taken = self._call(self._producer.produce_batch, self._target.topic, messages, **self._reports)
             messages = [] if taken == len(messages) else self._left(messages)
+        # Frees what has been acknowledged; all at once, after the last one, costs more.
+        self._call(self._producer.poll, 0)
 
     def flush(self) -> None:
         """Return when the broker has everything that was queued."""
