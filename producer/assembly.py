@@ -53,8 +53,8 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
         )
         properties = producer_properties(settings, target)
 
-        def open_epoch() -> Transactions:
-            return Transactions(properties, target, abandon=abandon, waiting=waiting)
+        def open_epoch(explain: bool) -> Transactions:
+            return Transactions(properties, target, abandon=abandon, waiting=waiting, explain=explain)
 
         return Publisher(target, open_epoch=open_epoch, load=cursors.load, ends=topics.ends)
 

@@ -36,15 +36,15 @@ class Closing:
 class Publisher:
     """Publishes one run's checkpoints. A context manager, used by one thread.
 
-    `open_epoch` makes a producer that has not begun, `load` reads the source's position, `ends` tells where
-    topics end now; `owned` tells whether this process may still run the source.
+    `open_epoch` makes a producer that has not begun, and that explains refusals if asked to; `load` reads the
+    source's position, `ends` tells where topics end now, `owned` whether this process may still run the source.
     """
 
     def __init__(
         self,
         target: Target,
         *,
-        open_epoch: Callable[[], Transactions],
+        open_epoch: Callable[[bool], Transactions],
         load: Callable[[str], Position | None],
         ends: Callable[[Sequence[str]], Ends],
         owned: Callable[[], bool] = lambda: True,
@@ -59,6 +59,7 @@ class Publisher:
         # How many slices of the next checkpoint are in the open transaction; None while none is open.
         self._sent: int | None = None
         self._failure: ProducerError | None = None
+        self._doubted = False
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +80,7 @@ class Publisher:
     def send(self, checkpoint: Checkpoint) -> bool:
         """Begin to publish: queue what has come so far, while it is in the processor's cache.
 
-        `publish` must follow as soon as nothing more comes at once, since the transaction is open from here on
+        `publish` must follow as soon as nothing more comes at once: the transaction is open from here on
         (P1). False: something is wrong, which `publish` will deal with.
         """
         if self._failure is None:
@@ -108,6 +109,7 @@ class Publisher:
                 doubt = exc
             except (DoubtError, BrokerAwayError) as exc:
                 doubt = exc
+            self._doubted = True
             _log.warning("checkpoint_in_doubt", why=str(doubt))
         raise PublishFailedError(
             f"{self._target.topic}: a checkpoint could not be published in {_ATTEMPTS} attempts, the last "
@@ -116,6 +118,7 @@ class Publisher:
 
     def _committed(self, closing: Closing) -> Closing:
         self._known = closing.position
+        self._doubted = False
         return closing
 
     def _settled(self, tried: Sequence[Closing]) -> bool:
@@ -173,7 +176,8 @@ class Publisher:
         self._discard()
         if not self._owned():
             raise PublisherFencedError(f"{self._target.source}: it belongs to another producer now")
-        self._epoch = self._open_epoch()
+        # Reports cost time for each message: they are asked for when there is a question.
+        self._epoch = self._open_epoch(self._doubted)
         self._epoch.begin_epoch()
         # In this order: what the one before commits while it is being fenced must be seen.
         return self._read()

@@ -5,7 +5,7 @@ when to run is the engine's. No connector's code runs while a transaction is ope
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import compress
@@ -29,7 +29,8 @@ from producer.watermark import Watermark
 from schemas.records import JobPayload
 
 _PATIENCE = 1.0
-# So many records within so many seconds are a source that does not pause; so long a pause ends its transaction.
+# So many records within so many seconds are a source that does not pause; a pause of so many ends its
+# transaction.
 _FAST_RECORDS = 500
 _FAST_SECONDS = 0.1
 _GAP = 0.05
@@ -260,7 +261,7 @@ class Run:
         )
 
 
-def _unseen(found: Sequence[Any], seen: Seen, digest_of: Callable[[Any], bytes]) -> Sequence[Any]:
+def _unseen(found: list[Any], seen: Seen, digest_of: Callable[[Any], bytes]) -> list[Any]:
     """Those of `found` that are not in the topic already."""
     if not seen or not found:
         return found

@@ -6,13 +6,12 @@ publisher's, which also discards a producer after any doubt.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from producer.connection_log import DEBUG, ConnectionLog
-from producer.dead_letters import Letter
 from producer.errors import ProducerError, PublishAbandonedError, PublisherFencedError, PublishFailedError
 from producer.target import Target
 from producer.waiting import Waiting

@@ -64,7 +64,9 @@ def publishing(
 
     with Publisher(
         target,
-        open_epoch=lambda: Transactions(own, target, abandon=abandon, waiting=waiting),
+        open_epoch=lambda explain: Transactions(
+            own, target, abandon=abandon, waiting=waiting, explain=explain
+        ),
         load=store.load,
         ends=ends,
         owned=owned,
@@ -72,7 +74,7 @@ def publishing(
         yield publisher
 
 
-def checkpoint_of(messages: Sequence[dict[str, Any]], letters: Sequence[Letter] = ()) -> Checkpoint:
+def checkpoint_of(messages: list[dict[str, Any]], letters: Sequence[Letter] = ()) -> Checkpoint:
     checkpoint = Checkpoint(Limits(1 << 30, 1 << 30, 1e9))
     checkpoint.add(messages, letters, 0, 0)
     return checkpoint

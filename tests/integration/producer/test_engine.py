@@ -18,7 +18,7 @@ from producer.assembly import Parts
 from producer.engine import IngestionEngine, Requeued
 from producer.errors import PublishAbandonedError, SourceError
 from producer.run import RunReport
-from producer.slices import AHEAD
+from producer.slices import AHEAD_MEANWHILE
 from runtime.settings import Settings, load_settings
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError
 from schemas.names import Names
@@ -231,7 +231,7 @@ def test_the_generator_is_held_back_while_a_checkpoint_is_not_acknowledged(setti
         )
         proxy.hold_response(Api.PRODUCE, times=math.inf)
         with parts_for(narrow, connector) as parts:
-            stands_still(parts, counter, 2000 + 2 * 500 + AHEAD // 500)
+            stands_still(parts, counter, 2000 + 2 * 500 + AHEAD_MEANWHILE // 500)
 
 
 def stands_still(parts: Parts, counter: Iterator[int], most: int) -> None:
