@@ -37,7 +37,8 @@ class Publisher:
     """Publishes one run's checkpoints. A context manager, used by one thread.
 
     `open_epoch` makes a producer that has not begun, and that explains refusals if asked to; `load` reads the
-    source's position, `ends` tells where topics end now, `owned` whether this process may still run the source.
+    source's position, `ends` tells where topics end now, `owned` whether this process may still run the
+    source.
     """
 
     def __init__(

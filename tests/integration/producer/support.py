@@ -105,11 +105,17 @@ def ids(settings: Settings, source: str = "readings") -> list[int]:
     return sorted(int((message.key() or b"-1").decode()) for message in messages(settings, topic))
 
 
-def records(settings: Settings, source: str = "readings") -> list[dict[str, Any]]:
-    """A source's records, decoded by fastavro with the schema that the registry has for each."""
+def records(
+    settings: Settings, source: str = "readings", *, only_framed: bool = False
+) -> list[dict[str, Any]]:
+    """A source's records, decoded by fastavro with the schema that the registry has for each; with
+    `only_framed` what others have written is left out.
+    """
     found = []
     with SchemaRegistry(settings.registry.url) as registry:
         for message in messages(settings, Names(settings.topic_prefix).topic(source)):
+            if only_framed and not (message.value() or b"").startswith(bytes(1)):
+                continue
             schema_id, body = split_frame(message.value() or b"")
             schema = fastavro.parse_schema(json.loads(registry.schema(schema_id).text))
             found.append(fastavro.schemaless_reader(io.BytesIO(body), schema, None))

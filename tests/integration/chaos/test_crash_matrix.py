@@ -1,0 +1,128 @@
+"""SIGKILL at exact points of a transaction, round after round: each record of the source is there once."""
+
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.processes import ChildProcess
+from runtime.settings import Settings
+from schemas.names import Names
+from tests.integration.chaos.neighbours import Neighbours
+from tests.integration.chaos.sources import LAST, TOTAL, write_source
+from tests.integration.producer.publishing import store_of, topics_of
+from tests.integration.producer.support import NOON, ids, records
+from tests.kafka_proxy import Api, KafkaProxy, Point
+
+pytestmark = pytest.mark.requires_kafka
+
+# All of them in `make chaos`.
+ROUNDS = int(os.environ.get("INGEST_CHAOS_ROUNDS", "5"))
+SECONDS = 120.0
+
+Arm = Callable[[KafkaProxy, str, int], Point]
+POINTS: dict[str, Arm] = {
+    "before begin": lambda proxy, about, _: proxy.hold_response(Api.INIT_PRODUCER_ID, about=about),
+    "after produce": lambda proxy, about, nth: proxy.hold_response(Api.PRODUCE, about=about, nth=nth),
+    "EndTxn unsent": lambda proxy, about, nth: proxy.hold_request(Api.END_TXN, about=about, nth=nth),
+    "EndTxn answer withheld": lambda proxy, about, nth: proxy.hold_response(
+        Api.END_TXN, about=about, nth=nth
+    ),
+    # The next transaction begins only after the commit before it was answered.
+    "after commit": lambda proxy, about, nth: proxy.hold_request(
+        Api.ADD_PARTITIONS_TO_TXN, about=about, nth=nth + 1
+    ),
+}
+
+
+@pytest.fixture
+def proxy(settings: Settings) -> Iterator[KafkaProxy]:
+    with KafkaProxy(settings.kafka.bootstrap_servers) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("kind", ["ordered", "unordered", "tied"])
+@pytest.mark.parametrize("point", POINTS)
+def test_each_record_is_there_once(
+    settings: Settings, environment: dict[str, str], tmp_path: Path, proxy: KafkaProxy, point: str, kind: str
+) -> None:
+    write_source(tmp_path, kind)
+    source = Source(kind, tmp_path, {**environment, "INGEST_KAFKA__BOOTSTRAP_SERVERS": proxy.address})
+    chance = random.Random(f"{point} {kind}")
+    about = Names(settings.topic_prefix).transactional_id(kind)
+    places = prepared_places(settings, kind)
+    killed = 0
+    # One of them hangs in one round of the matrix: each start then waits until the broker has ended it.
+    hanging = (point, kind) == ("EndTxn answer withheld", "unordered")
+    with Neighbours(settings.kafka.bootstrap_servers, places, hanging=hanging):
+        for _ in range(ROUNDS):
+            killed += source.killed_at(POINTS[point](proxy, about, chance.randint(1, 4)))
+        source.completes()
+    assert killed > 0
+    check(settings, kind)
+
+
+def prepared_places(settings: Settings, kind: str) -> list[tuple[str, int]]:
+    """All partitions of the topics that sources share; they are there already."""
+    names, topics = Names(settings.topic_prefix), topics_of(settings)
+    topics.ensure_cursors(names.cursors)
+    topics.ensure_source(names.topic(kind), names.dead_letter_topic(names.topic(kind)), names.ledger)
+    shared = (names.cursors, names.ledger)
+    return [(topic, one) for topic in shared for one in range(topics.partitions(topic))]
+
+
+class Source:
+    """`ingest run` of one source, as a process."""
+
+    def __init__(self, kind: str, folder: Path, environment: dict[str, str]) -> None:
+        own = {
+            "INGEST_CONNECTORS__PATHS": str(folder),
+            "INGEST_PRODUCER__CHECKPOINT_RECORDS": "200",
+            "INGEST_PRODUCER__SLICE_RECORDS": "50",
+        }
+        command = [str(Path(sys.executable).with_name("ingest")), "run", kind]
+        self._process = ChildProcess(
+            kind, command, log=folder / "log", env={**os.environ, **environment, **own}
+        )
+
+    def killed_at(self, point: Point) -> bool:
+        """Run until the point is reached, then SIGKILL; False if the run was over before."""
+        self._process.start()
+        deadline = time.monotonic() + SECONDS
+        while self._process.running and not point.reached:
+            assert time.monotonic() < deadline, self._process.log_tail()
+            time.sleep(0.005)
+        reached = point.reached and self._process.running
+        self._process.kill()
+        point.drop()
+        return reached
+
+    def completes(self) -> None:
+        """Run to the end of the source."""
+        self._process.start()
+        assert self._process.wait(SECONDS) == 0, self._process.log_tail()
+
+
+def check(settings: Settings, kind: str) -> None:
+    """A read_committed reader sees each record once, the cursor is right, and the ledger balances."""
+    found = Counter(ids(settings, kind))
+    assert {number: times for number, times in found.items() if times > 1} == {}
+    assert set(found) == set(range(TOTAL))
+    stored = store_of(settings).load(kind)
+    assert stored is not None
+    assert datetime.fromisoformat(str(stored.cursor)) == NOON + timedelta(seconds=LAST[kind])
+    entries = [entry for entry in ledger(settings) if entry["source"] == kind]
+    assert sum(entry["published"] for entry in entries) == TOTAL
+    for entry in entries:
+        assert entry["extracted"] == entry["published"] + entry["rejected"] + entry["deduplicated"]
+
+
+def ledger(settings: Settings) -> list[dict[str, Any]]:
+    return [entry for entry in records(settings, "ledger", only_framed=True)]
