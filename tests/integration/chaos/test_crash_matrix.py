@@ -24,7 +24,7 @@ from tests.kafka_proxy import Api, KafkaProxy, Point
 pytestmark = pytest.mark.requires_kafka
 
 # All of them in `make chaos`.
-ROUNDS = int(os.environ.get("INGEST_CHAOS_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("INGEST_TEST_CHAOS_ROUNDS", "5"))
 SECONDS = 120.0
 
 Arm = Callable[[KafkaProxy, str, int], Point]
@@ -100,6 +100,7 @@ class Source:
             assert time.monotonic() < deadline, self._process.log_tail()
             time.sleep(0.005)
         reached = point.reached and self._process.running
+        assert reached or self._process.exit_code == 0, self._process.log_tail()
         self._process.kill()
         point.drop()
         return reached
