@@ -1,6 +1,5 @@
 """What the global options say, and the settings that follow from them."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,11 +26,8 @@ class Session:
         """Read the settings with their origins; raises SettingsError."""
         from runtime.settings import load_with_origins
 
-        env = dict(os.environ)
-        if self.config is not None:
-            env["INGEST_CONFIG"] = str(self.config)
         overrides = {**self.overrides, **({"log.level": "debug"} if self.debug else {})}
-        self._loaded = load_with_origins(overrides, env=env)
+        self._loaded = load_with_origins(overrides, config=self.config)
         return self._loaded
 
     def settings(self) -> "Settings":
