@@ -35,7 +35,7 @@ def doctor(
     from cli.servers import ask_broker, ask_clickhouse, ask_registry
     from runtime.exit_codes import ExitCode
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     with _silence(unless=session.debug):
         servers = [
@@ -78,6 +78,7 @@ def _asked(name: str, settings: "Settings", ask: "Callable[[Settings, float], st
 
 
 def _connectors(session: Session, settings: "Settings") -> Finding:
+    from cli.connectors import unknown_skips
     from connectors.errors import ConnectorError
 
     fix = "`ingest connectors check` names file, line and cause"
@@ -86,6 +87,8 @@ def _connectors(session: Session, settings: "Settings") -> Finding:
         registry.check_settings(settings.sources)
     except ConnectorError as exc:
         return Finding("connectors", False, str(exc), fix)
+    if unknown := unknown_skips(registry, settings):
+        return Finding("connectors", False, "; ".join(unknown), "`ingest config check` says it again")
     skipped = [source for source in settings.connectors.skip if source in registry.sources]
     waiting = [source for source in registry.unconfigured(settings.sources) if source not in skipped]
     ready = [source for source in registry.sources if source not in {*waiting, *skipped}]

@@ -6,6 +6,9 @@ CommandError
 └── ServerFaultError    a server does not answer as it should
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class CommandError(Exception):
     """A command cannot do what it was asked for; the message says why and what to do."""
@@ -16,7 +19,15 @@ class NotFoundError(CommandError):
 
 
 class RunFailedError(CommandError):
-    """The connector's own code ended the run; the message says where, and what had been published."""
+    """The connector's own code ended the run; the message says where, and what had been published.
+
+    `step` is what to do next, `details` are the same facts for --json.
+    """
+
+    def __init__(self, message: str, *, step: str, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.step = step
+        self.details = details
 
 
 class ServerFaultError(CommandError):

@@ -20,6 +20,7 @@ class Session:
     overrides: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
     debug: bool = False
+    as_json: bool = False
     _loaded: "LoadedSettings | None" = None
 
     def load(self) -> "LoadedSettings":
@@ -71,6 +72,8 @@ class Session:
             typer.echo(text, err=True)
 
 
-def current(context: typer.Context) -> Session:
-    """The session of a command's context."""
-    return context.ensure_object(Session)
+def current(context: typer.Context, *, as_json: bool = False) -> Session:
+    """The session of a command's context; `as_json` lets its errors be JSON on stdout besides."""
+    session = context.ensure_object(Session)
+    session.as_json = as_json
+    return session
