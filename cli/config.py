@@ -22,7 +22,7 @@ def show(
     """Print all settings in force. Secrets are never shown."""
     from cli.output import print_columns, print_json, to_json
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     loaded = session.load()
     rows = list(_rows(loaded, _sources(session, loaded.settings)))
     if as_json:
@@ -42,6 +42,8 @@ def show(
 @app.command()
 def check(context: typer.Context) -> None:
     """Read all settings, those of the connectors too; connects to nothing. Exit code 3 when one is wrong."""
+    from cli.connectors import unknown_skips
+    from runtime.errors import SettingsError
     from runtime.kafka import check_properties
 
     session = current(context)
@@ -49,6 +51,8 @@ def check(context: typer.Context) -> None:
     check_properties(settings.kafka)
     registry = session.registry(settings)
     registry.check_settings(settings.sources)
+    if unknown := unknown_skips(registry, settings):
+        raise SettingsError(unknown)
     for missing in registry.unconfigured(settings.sources).values():
         session.say(str(missing))
     session.say(f"settings are right; {len(registry.sources)} sources found")

@@ -25,7 +25,7 @@ def list_all(context: typer.Context, as_json: Json = False) -> None:
     """List all connectors, those skipped or set aside with the reason."""
     from cli.output import print_columns, print_json
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     registry = session.registry(settings)
     rows = _rows(registry, settings)
@@ -33,7 +33,7 @@ def list_all(context: typer.Context, as_json: Json = False) -> None:
         print_json(rows)
         return
     columns = ("source", "state", "schedule", "origin", "detail")
-    print_columns(columns, [tuple(str(row[column] or "") for column in columns) for row in rows])
+    print_columns(columns, [tuple(_first_line(row[column] or "") for column in columns) for row in rows])
 
 
 @app.command()
@@ -47,9 +47,10 @@ def check(
     Without a name, sources that INGEST_CONNECTORS__SKIP leaves out are shown and not checked.
     """
     from cli.output import print_json
+    from connectors.configuration import variable
     from runtime.exit_codes import ExitCode
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     registry = session.registry(settings)
     skipped = [source for source in settings.connectors.skip if source in registry.sources]
@@ -58,6 +59,11 @@ def check(
     faults: dict[str, str] = {}
     for each in () if name else registry.quarantined:
         faults[each.origin] = "\n".join(filter(None, (faults.get(each.origin), str(each))))
+    if name is None:
+        for source, said in registry.unknown(settings.sources).items():
+            faults[variable(source)] = f"{variable(source)}: {said}"
+        if skips := unknown_skips(registry, settings):
+            faults["INGEST_CONNECTORS__SKIP"] = "\n".join(skips)
     for source in names:
         if fault := _fault(registry, source, settings):
             faults[source] = fault
@@ -76,12 +82,7 @@ def check(
             typer.echo(f"{source}: {'FAULT' if source in faults else 'ok'}")
         for source in skipped:
             typer.echo(f"{source}: skipped ({_SKIPPED})")
-    unknown = [
-        f"INGEST_CONNECTORS__SKIP names {each!r}, but no source is called so"
-        for each in settings.connectors.skip
-        if each not in registry.sources
-    ]
-    for note in [*waiting.values(), *unknown, *faults.values()]:
+    for note in [*waiting.values(), *faults.values()]:
         session.say(str(note))
     if faults:
         raise typer.Exit(ExitCode.CONFIG)
@@ -102,7 +103,7 @@ def try_out(
     from runtime.exit_codes import ExitCode
     from schemas.names import Names
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     connector = session.registry(settings).create(name, settings.sources.get(name, {}))
     if name in settings.connectors.skip:
@@ -115,6 +116,19 @@ def try_out(
         show_trial(trial, session.say)
     if trial.rejected:
         raise typer.Exit(ExitCode.DEAD_LETTERS)
+
+
+def unknown_skips(registry: "ConnectorRegistry", settings: "Settings") -> list[str]:
+    """A sentence for each name in INGEST_CONNECTORS__SKIP that no source has."""
+    return [
+        f"INGEST_CONNECTORS__SKIP: {said}" for said in registry.unknown(settings.connectors.skip).values()
+    ]
+
+
+def _first_line(text: str) -> str:
+    """A cell of a table; `check` shows all of it."""
+    first, *more = text.splitlines() or [""]
+    return f"{first} …" if more else first
 
 
 def _fault(registry: "ConnectorRegistry", source: str, settings: "Settings") -> str | None:

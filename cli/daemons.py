@@ -13,7 +13,7 @@ from typing import Self
 import httpx
 
 from devstack.ports import LOOPBACK, PortBook
-from devstack.processes import ChildProcess
+from devstack.processes import ChildProcess, how_it_ended
 from devstack.stack import DevStack
 
 READY_SECONDS = 60.0
@@ -98,7 +98,7 @@ class Daemons:
         for daemon in self.both:
             if not daemon.process.running:
                 raise DaemonDiedError(
-                    f"The {daemon.name} ended by itself with exit code {daemon.process.exit_code}. "
+                    f"The {daemon.name} {how_it_ended(daemon.process.exit_code)}, which nobody asked for. "
                     f"Its log is {daemon.process.log}; the last lines:\n{daemon.process.log_tail()}"
                 )
 

@@ -32,12 +32,17 @@ def doctor(
 ) -> None:
     """Ask broker, registry and ClickHouse, and look at the connectors. Exit code 4: no answer."""
     from cli.output import print_json
+    from cli.servers import ask_broker, ask_clickhouse, ask_registry
     from runtime.exit_codes import ExitCode
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     with _silence(unless=session.debug):
-        servers = [_broker(settings), _registry(settings), _clickhouse(settings)]
+        servers = [
+            _asked("broker", settings, ask_broker),
+            _asked("registry", settings, ask_registry),
+            _asked("clickhouse", settings, ask_clickhouse),
+        ]
     findings = [*servers, _connectors(session, settings)]
     if as_json:
         print_json({"ok": all(each.ok for each in findings), "findings": [asdict(each) for each in findings]})
@@ -62,79 +67,18 @@ def _silence(*, unless: bool) -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _asked(name: str, settings: "Settings", fix: str, ask: Callable[[], str]) -> Finding:
+def _asked(name: str, settings: "Settings", ask: "Callable[[Settings, float], str]") -> Finding:
+    from cli.errors import ServerFaultError
     from runtime.redaction import hide_text, secret_values
 
     try:
-        return Finding(name, True, ask())
-    except Exception as exc:  # whatever a client raises is the finding
-        return Finding(name, False, hide_text(_said(exc), secret_values(settings)), fix)
-
-
-def _said(exc: Exception) -> str:
-    """One line; of a KafkaException only the sentence."""
-    cause = exc.args[0] if exc.args else ""
-    text = cause.str() if hasattr(cause, "str") else str(exc)
-    return " ".join(text.split()) or type(exc).__name__
-
-
-def _broker(settings: "Settings") -> Finding:
-    from confluent_kafka.admin import AdminClient
-
-    from runtime.kafka import client_properties
-
-    servers = settings.kafka.bootstrap_servers
-
-    def ask() -> str:
-        metadata = AdminClient(client_properties(settings.kafka)).list_topics(timeout=_SECONDS)
-        return f"{servers}: {len(metadata.brokers)} brokers, {len(metadata.topics)} topics"
-
-    fix = (
-        f"is a broker at {servers}, and does it advertise an address that this machine can reach? "
-        "INGEST_KAFKA__BOOTSTRAP_SERVERS names it, INGEST_KAFKA__PROPERTIES its security"
-    )
-    return _asked("broker", settings, fix, ask)
-
-
-def _registry(settings: "Settings") -> Finding:
-    import ssl
-
-    import httpx
-
-    url = settings.registry.url
-
-    def ask() -> str:
-        trust = ssl.create_default_context(cafile=settings.registry.ca_file)
-        user = settings.registry.basic_auth
-        answer = httpx.get(f"{url}/subjects", auth=user, timeout=_SECONDS, verify=trust)
-        answer.raise_for_status()
-        return f"{url}: {len(answer.json())} subjects"
-
-    fix = f"is a Confluent-compatible registry at {url}? INGEST_REGISTRY__URL names it"
-    return _asked("registry", settings, fix, ask)
-
-
-def _clickhouse(settings: "Settings") -> Finding:
-    import clickhouse_connect
-
-    address = settings.clickhouse.address
-
-    def ask() -> str:
-        arguments = settings.clickhouse.client_arguments()
-        client = clickhouse_connect.get_client(
-            **arguments, connect_timeout=_SECONDS, send_receive_timeout=_SECONDS
-        )
-        with client:
-            return f"{address}: version {client.command('SELECT version()')}, user {address.username}"
-
-    fix = (
-        f"does ClickHouse's HTTP interface answer at {address}, and may user {address.username} use it? "
-        "INGEST_CLICKHOUSE__URL names them"
-    )
-    return _asked("clickhouse", settings, fix, ask)
+        return Finding(name, True, ask(settings, _SECONDS))
+    except ServerFaultError as fault:
+        return Finding(name, False, hide_text(str(fault), secret_values(settings)), fault.fix)
 
 
 def _connectors(session: Session, settings: "Settings") -> Finding:
+    from cli.connectors import unknown_skips
     from connectors.errors import ConnectorError
 
     fix = "`ingest connectors check` names file, line and cause"
@@ -143,6 +87,8 @@ def _connectors(session: Session, settings: "Settings") -> Finding:
         registry.check_settings(settings.sources)
     except ConnectorError as exc:
         return Finding("connectors", False, str(exc), fix)
+    if unknown := unknown_skips(registry, settings):
+        return Finding("connectors", False, "; ".join(unknown), "`ingest config check` says it again")
     skipped = [source for source in settings.connectors.skip if source in registry.sources]
     waiting = [source for source in registry.unconfigured(settings.sources) if source not in skipped]
     ready = [source for source in registry.sources if source not in {*waiting, *skipped}]

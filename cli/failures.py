@@ -3,6 +3,7 @@
 Errors are told by the names of their classes, so that this file imports none of the rooms.
 """
 
+import json
 import traceback
 from collections.abc import Callable, Mapping
 
@@ -48,6 +49,19 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "unknown source",
         "`ingest connectors list` shows all",
     ),
+    "connectors.errors.QuarantinedSourceError": (
+        ExitCode.CONFIG,
+        "the source was set aside",
+        "mend its file; `ingest connectors check` shows all that was set aside",
+    ),
+    "connectors.errors.ConnectorSettingsError": (
+        ExitCode.CONFIG,
+        "settings of a source are missing or wrong",
+        "",
+    ),
+    "connectors.errors.ConnectorFolderError": (ExitCode.CONFIG, "a folder of connectors is missing", ""),
+    "connectors.errors.DuplicateSourceError": (ExitCode.CONFIG, "two sources have one name", ""),
+    "connectors.errors.SinceError": (ExitCode.CONFIG, "--since cannot be used", ""),
     "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),
     "producer.errors.BrokerAwayError": (
         ExitCode.UNREACHABLE,
@@ -64,30 +78,51 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     "cli.daemons.DaemonDiedError": (ExitCode.ERROR, "a daemon has ended", ""),
     "cli.demo.flow.DemoStalledError": (ExitCode.ERROR, "the demo stands still", ""),
     "cli.errors.CommandError": (ExitCode.ERROR, "failed", ""),
+    "cli.errors.RunFailedError": (ExitCode.ERROR, "the run failed", ""),
     "cli.errors.NotFoundError": (ExitCode.CONFIG, "not found", ""),
 }
 
+_OURS = "this is a fault of ours; `ingest --debug …` shows where it happened"
+
 
 def report(
-    error: BaseException, *, debug: bool = False, hide: Callable[[str], str] = lambda text: text
+    error: BaseException,
+    *,
+    debug: bool = False,
+    hide: Callable[[str], str] = lambda text: text,
+    as_json: bool = False,
 ) -> ExitCode:
-    """Write the error to stderr, through `hide`; the exit code is the answer."""
+    """Write the error to stderr, through `hide`; the exit code is the answer.
+
+    With `as_json` it is one line of JSON on stdout besides, for programs that read only that.
+    """
     if debug:
         typer.echo(hide("".join(traceback.format_exception(error))), err=True, nl=False)
     code, what, step = _look_up(error)
     if code is None:
-        typer.echo(hide(f"ingest: unexpected {type(error).__name__}: {error}"), err=True)
-        if not debug:
-            typer.echo(
-                "  next: this is a fault of ours; `ingest --debug …` shows where it happened", err=True
-            )
-        return ExitCode.ERROR
-    typer.echo(f"ingest: {what}", err=True)
-    for line in hide(str(error)).splitlines():
-        typer.echo(f"  {line}", err=True)
+        code, what, step = ExitCode.ERROR, f"unexpected {type(error).__name__}", "" if debug else _OURS
+        typer.echo(hide(f"ingest: {what}: {error}"), err=True)
+    else:
+        typer.echo(f"ingest: {what}", err=True)
+        for line in hide(str(error)).splitlines():
+            typer.echo(f"  {line}", err=True)
     if step:
         typer.echo(f"  next: {step}", err=True)
+    if as_json:
+        typer.echo(_json(error, hide(str(error)), code, what, step))
     return code
+
+
+def _json(error: BaseException, message: str, code: ExitCode, what: str, step: str) -> str:
+    facts = {
+        "ok": False,
+        "exit_code": code.value,
+        "error": what,
+        "message": message,
+        "next": step or None,
+        **getattr(error, "details", {}),
+    }
+    return json.dumps(facts, ensure_ascii=False, default=str)
 
 
 def exit_code(error: BaseException) -> ExitCode:
@@ -98,5 +133,6 @@ def exit_code(error: BaseException) -> ExitCode:
 def _look_up(error: BaseException) -> tuple[ExitCode | None, str, str]:
     for cls in type(error).__mro__:
         if found := _KNOWN.get(f"{cls.__module__}.{cls.__name__}"):
-            return found
+            code, what, step = found
+            return code, what, getattr(error, "step", step)
     return None, "", ""

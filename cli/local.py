@@ -28,15 +28,22 @@ def dev(
     connectors: Annotated[
         list[Path] | None, typer.Option("--connectors", metavar="PATH", help="A folder of yours; repeatable.")
     ] = None,
+    no_daemons: Annotated[
+        bool, typer.Option("--no-daemons", help="Only the servers, neither producer nor consumer.")
+    ] = False,
 ) -> None:
-    """Start broker, registry, ClickHouse and both daemons; Ctrl-C ends all of it. Not for production."""
+    """Start broker, registry, ClickHouse and both daemons; Ctrl-C ends all of it. Not for production.
+
+    With --no-daemons the servers alone: the daemons are then yours to start and stop, in other shells.
+    """
     from cli.dev import run
 
     session, own = current(context), tuple(connectors or ())
     # Now, and not in a daemon's log after everything else has started.
     settings = session.load().settings
     session.registry(settings, own).check_settings(settings.sources)
-    raise typer.Exit(run(keep, broker, (*settings.connectors.paths, *own), session.environment()))
+    paths = (*settings.connectors.paths, *own)
+    raise typer.Exit(run(keep, broker, paths, session.environment(), with_daemons=not no_daemons))
 
 
 def demo(

@@ -36,14 +36,14 @@ app = typer.Typer(
 )
 app.add_typer(run.producer, name="producer")
 app.add_typer(run.consumer, name="consumer")
-app.command("run")(run.run)
+app.command("run", short_help="Make one pass of one source.")(run.run)
 app.add_typer(connectors.app, name="connectors")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(config.app, name="config")
-app.command("doctor")(doctor.doctor)
-app.command("dev")(local.dev)
-app.command("demo")(local.demo)
+app.command("doctor", short_help="Ask each server, look at the connectors.")(doctor.doctor)
+app.command("dev", short_help="Run servers and daemons until Ctrl-C.")(local.dev)
+app.command("demo", short_help="Real data through the whole pipeline.")(local.demo)
 
 
 def _version(wanted: bool) -> None:
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as exc:
         from cli.failures import report
 
-        sys.exit(report(exc, debug=session.debug, hide=session.hide))
+        sys.exit(report(exc, debug=session.debug, hide=session.hide, as_json=session.as_json))
 
 
 if __name__ == "__main__":

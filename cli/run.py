@@ -42,20 +42,21 @@ def run(
     from dataclasses import asdict
 
     from cli.output import print_json
-    from producer.once import exit_code, run_once
-    from runtime.kafka import check_properties
+    from cli.single import run_single
+    from producer.once import exit_code
 
-    session = current(context)
-    settings = session.settings()
-    check_properties(settings.kafka)
-    report = run_once(settings, source, since)
+    session = current(context, as_json=as_json)
+    report = run_single(session, source, since)
     if as_json:
         print_json(asdict(report))
     else:
+        interrupted = "" if report.completed else "interrupted before the end of its source; "
         typer.echo(
-            f"{report.source}: {report.extracted:,} extracted, {report.published:,} published, "
+            f"{report.source}: {interrupted}{report.extracted:,} extracted, {report.published:,} published, "
             f"{report.rejected:,} rejected in {report.seconds:.1f} s; cursor {report.cursor}"
         )
+    if not report.completed:
+        session.say(f"next: ingest run {source}, which begins at the cursor")
     if report.rejected:
         session.say(f"next: ingest topics tail {source} --dead-letters")
     raise typer.Exit(exit_code(report))

@@ -1,6 +1,5 @@
 """What the global options say, and the settings that follow from them."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,17 +20,15 @@ class Session:
     overrides: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
     debug: bool = False
+    as_json: bool = False
     _loaded: "LoadedSettings | None" = None
 
     def load(self) -> "LoadedSettings":
         """Read the settings with their origins; raises SettingsError."""
         from runtime.settings import load_with_origins
 
-        env = dict(os.environ)
-        if self.config is not None:
-            env["INGEST_CONFIG"] = str(self.config)
         overrides = {**self.overrides, **({"log.level": "debug"} if self.debug else {})}
-        self._loaded = load_with_origins(overrides, env=env)
+        self._loaded = load_with_origins(overrides, config=self.config)
         return self._loaded
 
     def settings(self) -> "Settings":
@@ -75,6 +72,8 @@ class Session:
             typer.echo(text, err=True)
 
 
-def current(context: typer.Context) -> Session:
-    """The session of a command's context."""
-    return context.ensure_object(Session)
+def current(context: typer.Context, *, as_json: bool = False) -> Session:
+    """The session of a command's context; `as_json` lets its errors be JSON on stdout besides."""
+    session = context.ensure_object(Session)
+    session.as_json = as_json
+    return session

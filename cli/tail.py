@@ -3,6 +3,7 @@
 import heapq
 import io
 import json
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -20,7 +21,12 @@ from runtime.errors import DependencyError
 from runtime.kafka import client_properties
 from runtime.settings import KafkaSettings
 from runtime.topic_reader import read_to_end
-from schemas.errors import FramingError, RegistryUnavailableError
+from schemas.errors import (
+    FramingError,
+    RegistryRefusedError,
+    RegistryUnavailableError,
+    UnknownSchemaError,
+)
 from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
 
@@ -123,9 +129,19 @@ class Decoder:
             raise
         except FramingError as exc:
             # Our own system topics and foreign ones hold plain JSON.
-            return _json(raw) if raw[:1] in b"{[" else (raw.hex(), str(exc))
-        except Exception as exc:  # fastavro raises whatever the bytes make it do
-            return raw.hex(), f"{type(exc).__name__}: {exc}"
+            return _json(raw) if raw[:1] in (b"{", b"[") else (raw.hex(), f"not in Confluent framing: {exc}")
+        except UnknownSchemaError as exc:
+            return raw.hex(), f"not in Confluent framing, or its schema is gone: {exc}"
+        except (CommandError, RegistryRefusedError) as exc:
+            return raw.hex(), str(exc)
+        # fastavro raises whatever the bytes make it do. Its reader takes what is not there for empty.
+        except (EOFError, IndexError, struct.error):
+            return (
+                raw.hex(),
+                f"ends too early for a record of schema {schema_id}: its body has {len(body)} bytes",
+            )
+        except Exception as exc:
+            return raw.hex(), f"is no record of schema {schema_id} ({type(exc).__name__}: {exc})"
         left = len(body) - stream.tell()
         return (value, None) if left == 0 else (raw.hex(), f"{left} bytes are left over after the record")
 

@@ -37,7 +37,7 @@ def tail(
     from schemas.names import Names
     from schemas.registry import SchemaRegistry
 
-    session = current(context)
+    session = current(context, as_json=as_json)
     settings = session.settings()
     check_properties(settings.kafka)
     names = Names(settings.topic_prefix)

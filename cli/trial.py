@@ -1,6 +1,5 @@
 """`ingest connectors try`: a connector's first records as they would be published, but not published."""
 
-import inspect
 import logging
 import time
 import uuid
@@ -9,16 +8,15 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from cli.blame import blame, check_items
 from cli.errors import CommandError
 from cli.output import to_json
 from connectors.base import BaseConnector
 from connectors.errors import ConnectorError
-from connectors.loading import explain
 from runtime.redaction import hide_text
 from schemas.avro import build_schema
 from schemas.contract import data_record
@@ -82,7 +80,10 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
             except UnencodableRecordError as exc:
                 trial.rejected.append({"item": item, "reason": f"{exc.path} {exc.why}"})
             except SystemExit as exc:
-                raise CommandError(f"source {contract.source}, in transform: {_exited(exc)}") from exc
+                found = blame(exc, type(connector))
+                raise CommandError(
+                    f"source {contract.source}, in transform: {found.words}\n{found.place}"
+                ) from exc
             except Exception as exc:  # transform is the author's code: whatever it raises rejects this item
                 trial.rejected.append({"item": item, "reason": f"{type(exc).__name__}: {exc}"})
             else:
@@ -103,26 +104,21 @@ def _newest(cursors: list[Any], connector: BaseConnector) -> Any:
         ) from exc
 
 
-def _exited(error: SystemExit) -> str:
-    return f"SystemExit({error.code!r}) would end the program; raise another error"
-
-
 def _told(connector: BaseConnector, since: Any) -> Generator[Any]:
     """The items; an error of the author's code is told with its place in the file."""
-    count, file = 0, Path(inspect.getfile(type(connector)))
+    count = 0
     try:
-        items = iter(connector.extract(since))
+        items = iter(check_items(connector.extract(since)))
         with _closing_if_possible(items):
             for item in items:
                 yield item
                 count += 1
-    except ConnectorError:
+    except (ConnectorError, CommandError):
         raise
     except (Exception, SystemExit) as exc:
-        line, cause = explain(exc, file)
-        cause = _exited(exc) if isinstance(exc, SystemExit) else cause
+        found = blame(exc, type(connector))
         raise CommandError(
-            f"source {connector.name}, after {count} items: {cause}\n{file}:{line or '?'}"
+            f"source {connector.name}, after {count} items: {found.words}\n{found.place}"
         ) from exc
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connectors.errors import RecordError, SinceError
+from connectors.since import examples, read_since
 from schemas.contract import SourceContract, data_record
 
 if TYPE_CHECKING:
@@ -163,15 +164,21 @@ class BaseConnector(ABC):
 
     @classmethod
     def parse_since(cls, since: Any) -> Any:
-        """A stored or typed `since` as a value of the cursor's type, else SinceError; None stays None."""
+        """A stored or typed `since` as a value of the cursor's type, else SinceError; None stays None.
+
+        Where the type asks for a time zone, a date and a time without one mean UTC. Text that is a bare
+        number is no time.
+        """
         if since is None:
             return None
+        adapter = cls.cursor_type()
         try:
-            return cls.cursor_type().validate_python(since)
-        except ValidationError as exc:
-            reason = exc.errors(include_url=False)[0]["msg"]
+            return read_since(adapter, since)
+        except ValueError as exc:  # pydantic's is one
+            reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
             raise SinceError(
-                f"since={since!r} is no value of {source_name(cls)}'s cursor field `{cls.cursor}`: {reason}"
+                f"since={since!r} is no value of {source_name(cls)}'s cursor field `{cls.cursor}`: "
+                f"{reason}{examples(adapter)}"
             ) from exc
 
 

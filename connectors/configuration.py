@@ -19,6 +19,7 @@ from connectors.errors import ConnectorSettingsError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ def build_settings(source: str, model: type[BaseModel], values: Mapping[str, Any
     try:
         settings = _validate(model, {key: value for key, value in values.items() if key not in unknown})
     except ValidationError as exc:
-        problems += [_problem(source, error["loc"], error["msg"]) for error in exc.errors(include_url=False)]
+        errors = exc.errors(include_url=False)
+        waiting = find_unconfigured(source, model, values)
+        if waiting and not problems and all(error["type"] == "missing" for error in errors):
+            raise ConnectorSettingsError(str(waiting)) from None
+        problems += [_problem(source, error["loc"], _sentence(error)) for error in errors]
         raise _settings_error(source, problems) from None  # the original would print the values
     except Exception as exc:  # the author's validator; what it says may hold the values
         kind = type(exc).__name__
@@ -150,6 +155,10 @@ def _problem(source: str, location: tuple[int | str, ...], message: str) -> str:
     names = path[: next((i for i, part in enumerate(location) if isinstance(part, int)), len(path))]
     where = f" at {'.'.join(path[len(names) :])}" if len(names) < len(path) else ""
     return f"{variable(source, *names)}{where}: {message}"
+
+
+def _sentence(error: ErrorDetails) -> str:
+    return "has no value, and no default" if error["type"] == "missing" else error["msg"]
 
 
 def _settings_error(source: str, problems: list[str]) -> ConnectorSettingsError:

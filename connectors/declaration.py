@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from connectors.base import BaseConnector, source_name
-from connectors.errors import DeclarationError
+from connectors.errors import DeclarationError, RateLimitError, ScheduleError
+from connectors.misspelt import misspelt_member
 from connectors.rates import parse_rate_limits
 from connectors.schedule import parse_schedule
 from schemas.avro import build_schema
@@ -37,6 +38,12 @@ _LINES = {
 
 def check_declaration(cls: type[BaseConnector]) -> None:
     """Raise DeclarationError for the first thing by which `cls` breaks the contract of BaseConnector."""
+    if found := misspelt_member(cls):
+        member, meant = found
+        raise DeclarationError(
+            f"{cls.__name__}.{member} is read by nothing: did you mean `{meant}`? "
+            "If it is meant as it is, begin its name with an underscore"
+        )
     for member in ("extract", "name"):
         if member in cls.__abstractmethods__:
             raise DeclarationError(_lines_to_add(cls, f"declares no `{member}`", member))
@@ -59,7 +66,7 @@ def check_declaration(cls: type[BaseConnector]) -> None:
     try:
         build_schema(cls.contract(), Names())
     except ContractError as exc:
-        raise DeclarationError(f"{cls.__name__}: {exc}") from exc
+        raise DeclarationError(f"{cls.__name__}: {_without_name(cls, exc)}") from exc
     if cls.mode == "upsert":
         raise DeclarationError(
             f'{cls.__name__}.mode = "upsert" has no table yet, so nothing of it is published: '
@@ -78,6 +85,11 @@ def is_base(cls: type[BaseConnector], siblings: Sequence[type[BaseConnector]]) -
     own = any(getattr(member, "__isabstractmethod__", False) for member in vars(cls).values())
     extended = any(sibling is not cls and issubclass(sibling, cls) for sibling in siblings)
     return inspect.isabstract(cls) and (own or extended or ABC in cls.__bases__)
+
+
+def _without_name(cls: type[BaseConnector], error: ContractError) -> str:
+    """What `schemas` says, without the source's name at its front: the class's name is said already."""
+    return str(error).removeprefix(f"{source_name(cls)}: ")
 
 
 def _check_name(cls: type[BaseConnector]) -> None:
@@ -120,7 +132,10 @@ def _check_extract(cls: type[BaseConnector]) -> None:
 
 def _check_schedule(cls: type[BaseConnector]) -> None:
     """Ask it once: a schedule may be a class of the author's, and one that fails would stop all clocks."""
-    schedule = parse_schedule(cls.schedule)
+    try:
+        schedule = parse_schedule(cls.schedule)
+    except ScheduleError as exc:
+        raise ScheduleError(f"{cls.__name__}: {exc}") from exc
     due, words = schedule.next_after(_ANY_TIME), schedule.describe()
     if not isinstance(due, datetime) or due.utcoffset() is None or due <= _ANY_TIME:
         raise DeclarationError(
@@ -131,8 +146,11 @@ def _check_schedule(cls: type[BaseConnector]) -> None:
 
 
 def _check_limits(cls: type[BaseConnector]) -> None:
-    parse_rate_limits(cls.rate_limit)
-    parse_rate_limits(cls.request_limit)
+    for role in ("rate_limit", "request_limit"):
+        try:
+            parse_rate_limits(getattr(cls, role))
+        except RateLimitError as exc:
+            raise RateLimitError(f"{cls.__name__}.{role}: {exc}") from exc
     if cls.upstream is None:
         return
     if not isinstance(cls.upstream, str):

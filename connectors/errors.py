@@ -12,6 +12,7 @@ ConnectorError
     ├── SinceError               `since` is not a value of the cursor's type
     ├── ConnectorSettingsError   settings missing, unknown or wrong
     ├── UnknownSourceError       no source of that name
+    │   └── QuarantinedSourceError   it was set aside, for a reason
     ├── DeclarationError         a class breaks the connector contract (quarantined at discovery)
     │   ├── ScheduleError        a schedule cannot be read
     │   └── RateLimitError       a rate limit cannot be read
@@ -123,10 +124,14 @@ class ConnectorSettingsError(StopSourceError):
 
 
 class UnknownSourceError(StopSourceError, KeyError):
-    """No source has that name; the message suggests the nearest one, or tells why its file is quarantined."""
+    """No source has that name; the message suggests the nearest one."""
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0])
+
+
+class QuarantinedSourceError(UnknownSourceError):
+    """What has that name was set aside at discovery; the message has file, line and cause."""
 
 
 class DeclarationError(StopSourceError):

@@ -21,12 +21,13 @@ from connectors.errors import (
     ConnectorSettingsError,
     DeclarationError,
     DuplicateSourceError,
+    QuarantinedSourceError,
     UnknownSourceError,
 )
 from connectors.loading import class_line, explain, load_file, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 BUILTIN_SOURCES = Path(__file__).parent / "sources"
@@ -48,11 +49,15 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file, class or entry point that cannot run: where, and why (a sentence, maybe with lines to add)."""
+    """A file, class or entry point that cannot run: where, and why (a sentence, maybe with lines to add).
+
+    `names` are the names under which people may look for it, as far as they can be told.
+    """
 
     origin: str
     line: int | None
     cause: str
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = self.origin if self.line is None else f"{self.origin}:{self.line}"
@@ -100,13 +105,25 @@ class ConnectorRegistry:
         )
 
     def get(self, name: str) -> Plugin:
-        """The source of that name; UnknownSourceError suggests the nearest or says why it is quarantined."""
+        """The source of that name; else QuarantinedSourceError if it was set aside, or UnknownSourceError."""
         if name in self.sources:
             return self.sources[name]
-        for each in self.quarantined:
-            if Path(each.origin).stem == name:
-                raise UnknownSourceError(f"source {name!r} cannot run: {each}")
+        # A file may hold several: those that are called so come before those that only stand in such a file.
+        called = [each for each in self.quarantined if name in each.names]
+        if found := called or [each for each in self.quarantined if Path(each.origin).stem == name]:
+            raise QuarantinedSourceError("\n".join(f"source {name!r} cannot run: {each}" for each in found))
         raise UnknownSourceError(f"no source is called {name!r}{self._hint(name)}")
+
+    def unknown(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Those of the names that no source has, each with a sentence.
+
+        None while anything is quarantined: the name may be in there.
+        """
+        return {
+            name: f"no source is called {name!r}{self._hint(name)}"
+            for name in names
+            if name not in self.sources and not self.quarantined
+        }
 
     def create(self, name: str, settings: Mapping[str, Any]) -> BaseConnector:
         """A connector for one run, from the values under `sources.<name>`.
@@ -138,11 +155,7 @@ class ConnectorRegistry:
         Settings of a name that no source has are an error too, unless files are quarantined: it may be in
         there.
         """
-        problems = [
-            f"{variable(name)}: no source is called {name!r}{self._hint(name)}"
-            for name in settings
-            if name not in self.sources and not self.quarantined
-        ]
+        problems = [f"{variable(name)}: {said}" for name, said in self.unknown(settings).items()]
         for name in self.sources.keys() - self.unconfigured(settings).keys():
             try:
                 build_settings(name, self.sources[name].cls.Settings, settings.get(name, {}))
@@ -217,7 +230,13 @@ def _checked(cls: type[BaseConnector], origin: str, path: Path | None) -> Plugin
     except KeyboardInterrupt:
         raise
     except DeclarationError as exc:
-        return Quarantined(origin, line, str(exc))
+        return Quarantined(origin, line, str(exc), _names(cls))
     except BaseException as exc:  # properties of a plugin are code of the plugin
         deepest, cause = explain(exc, path)
-        return Quarantined(origin, deepest or line, f"{cls.__name__} cannot be checked: {cause}")
+        return Quarantined(origin, deepest or line, f"{cls.__name__} cannot be checked: {cause}", _names(cls))
+
+
+def _names(cls: type[BaseConnector]) -> tuple[str, ...]:
+    """How people may call a broken class: its source's name, if it can be had, and the class's own."""
+    name = cls.name if isinstance(cls.name, str) else cls.__name__.lower()
+    return tuple(dict.fromkeys((name, cls.__name__, cls.__name__.lower())))

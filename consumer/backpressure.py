@@ -28,7 +28,8 @@ class Backpressure:
         # The other half is librdkafka's queue, and what a paused topic held before the next one came.
         self._memory = memory_bytes // 2
         self._held = held
-        self._paused: set[str] = set()
+        # What each paused topic held when it was paused.
+        self._paused: dict[str, int] = {}
 
     @property
     def paused(self) -> frozenset[str]:
@@ -37,7 +38,7 @@ class Backpressure:
 
     def over(self) -> list[str]:
         """Topics that hold more than their share while all together hold too much, and are not paused."""
-        held = {topic: self._held(topic) for topic in {assigned.topic for assigned in self._assignment}}
+        held = self._by_topic()
         metrics.UNLOADED.set(sum(held.values()))
         if sum(held.values()) <= self._memory:
             return []
@@ -46,19 +47,24 @@ class Backpressure:
 
     def pause(self, consumer: Consumer, topic: str) -> None:
         """Fetch nothing more of the topic for now."""
-        self._paused.add(topic)
+        held = self._paused[topic] = self._held(topic)
         consumer.pause(_partitions(self._assignment.of_topic(topic)))
         metrics.PAUSED.labels(topic).set(1)
-        _log.warning("topic_paused", topic=topic, unloaded_bytes=self._held(topic))
+        _log.warning("topic_paused", topic=topic, unloaded_bytes=held)
 
     def resume(self, consumer: Consumer) -> None:
-        """Go on with topics that have got rid of half of their share."""
+        """Go on with topics that have got on, and hold half of their share at most.
+
+        The share is the one by which they are paused: of all topics that hold something.
+        """
         if not self._paused:
             return
-        held = {topic: self._held(topic) for topic in self._paused}
-        share = self._share(held) // 2
-        for topic in [topic for topic, size in held.items() if size <= share]:
-            self._paused.discard(topic)
+        share = self._share(self._by_topic()) // 2
+        for topic, before in list(self._paused.items()):
+            size = self._held(topic)
+            if size > share or size >= before > 0:
+                continue
+            del self._paused[topic]
             consumer.resume(_partitions(self._assignment.of_topic(topic)))
             metrics.PAUSED.labels(topic).set(0)
             _log.info("topic_resumed", topic=topic)
@@ -66,6 +72,9 @@ class Backpressure:
     def hold_new(self, consumer: Consumer, partitions: list[Assigned]) -> None:
         """Partitions that came to a paused topic do not flow either."""
         consumer.pause(_partitions([one for one in partitions if one.topic in self._paused]))
+
+    def _by_topic(self) -> dict[str, int]:
+        return {topic: self._held(topic) for topic in {assigned.topic for assigned in self._assignment}}
 
     def _share(self, held: Mapping[str, int]) -> int:
         return self._memory // max(1, sum(1 for size in held.values() if size))

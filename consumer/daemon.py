@@ -15,6 +15,7 @@ from consumer.dead_letters import DeadLetters
 from consumer.errors import BrokerAwayError
 from consumer.loading import BatchLoader
 from consumer.originals import Originals
+from consumer.overview import Overview
 from consumer.plans import Plans
 from consumer.session import Session
 from consumer.subscription import consumer_properties
@@ -79,6 +80,7 @@ class LoaderDaemon:
         self._health: HealthServer | None = None
         self._admin = AdminClient(client_properties(settings.kafka))
         self._clickhouse = ClickHouse(settings.clickhouse)
+        self._overview = Overview(secret_values(settings))
 
     def run(self) -> int:
         """Serve health, load until asked to stop, drain; returns the exit code."""
@@ -86,13 +88,15 @@ class LoaderDaemon:
             registry = open_things.enter_context(self._registry())
             open_things.enter_context(self._clickhouse)
             checks = {"kafka": self._kafka_check, "clickhouse": self._clickhouse.ping}
+            details = {"partitions": self._overview.partitions, "topics": self._overview.topics}
             self._health = open_things.enter_context(
-                HealthServer(self._settings.http, checks, alive={"loop": self._alive})
+                HealthServer(self._settings.http, checks, alive={"loop": self._alive}, details=details)
             )
             _log.info("loader_started", health=self._health.address, topics=self._names.source_topics)
             letters = open_things.enter_context(self._dead_letters())
             batch_loader = self._batch_loader(registry, letters)
             workers = open_things.enter_context(Workers(batch_loader.load))
+            self._overview.watch_workers(workers)
             collect_rarely(_YOUNG_OBJECTS)
             while not self._stopping.requested:
                 self._load_until_stopped_or_lost(workers)
@@ -103,6 +107,7 @@ class LoaderDaemon:
         try:
             with Session(self._settings, self._names, self._admin, workers) as loader:
                 self._beat = lambda: loader.beat
+                self._overview.watch_loader(loader)
                 loader.run(self._stopping.event)
                 if self._health is not None:
                     self._health.drain()

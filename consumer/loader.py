@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer import metrics
-from consumer.assignment import Assigned, Assignment
+from consumer.assignment import NOWHERE, Assigned, Assignment
 from consumer.backpressure import Backpressure
 from consumer.batches import Batches
 from consumer.commits import Commits
@@ -46,7 +46,7 @@ class Loader:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
-        self._assignment = assignment
+        self.assignment = assignment
         self._batches = batches
         self._workers = workers
         self._commits = commits
@@ -56,6 +56,11 @@ class Loader:
         self._lag_due = 0.0
         self._measured: set[tuple[str, int]] = set()
         self.beat = clock()
+
+    @property
+    def paused(self) -> frozenset[str]:
+        """Topics from which nothing is fetched now; for any thread."""
+        return self._backpressure.paused
 
     def run(self, stopping: threading.Event) -> None:
         """Load until asked to stop. Raises KafkaException when librdkafka has given up."""
@@ -100,14 +105,14 @@ class Loader:
 
     def hold_new(self, partitions: Sequence[TopicPartition]) -> None:
         """Partitions that came to a paused topic do not flow either."""
-        found = (self._assignment.get(one.topic, one.partition) for one in partitions)
+        found = (self.assignment.get(one.topic, one.partition) for one in partitions)
         self._backpressure.hold_new(self._consumer, [one for one in found if one is not None])
 
     def drain(self, deadline: Deadline) -> None:
         """Take nothing more, finish what there is within the deadline, commit, and own nothing afterwards."""
-        owned = list(self._assignment)
+        owned = list(self.assignment)
         self.release(owned, deadline)
-        self._assignment.remove(owned)
+        self.assignment.remove(owned)
 
     def _take(self, messages: Sequence[Message]) -> None:
         if any(map(Message.error, messages)):
@@ -155,7 +160,7 @@ class Loader:
             _log.warning("kafka_error", error=error.str(), topic=event.topic(), partition=event.partition())
 
     def _stand_still(self, event: Message, error: KafkaError) -> None:
-        assigned = self._assignment.get(event.topic() or "", event.partition() or 0)
+        assigned = self.assignment.get(event.topic() or "", event.partition() or 0)
         if assigned is None:
             return
         assigned.stopped = error.str()
@@ -171,13 +176,15 @@ class Loader:
         )
 
     def _measure_lag(self) -> None:
-        asked = [TopicPartition(assigned.topic, assigned.partition) for assigned in self._assignment]
+        owned = list(self.assignment)
+        asked = [TopicPartition(assigned.topic, assigned.partition) for assigned in owned]
         measured = set()
-        for at in self._consumer.position(asked) if asked else []:
+        for assigned, at in zip(owned, self._consumer.position(asked) if asked else [], strict=True):
             _low, high = self._consumer.get_watermark_offsets(at, cached=True)
-            if high >= 0 and at.offset >= 0:
-                metrics.LAG.labels(at.topic, at.partition).set(max(0, high - at.offset))
-                measured.add((at.topic, at.partition))
+            done = assigned.safe_offset(at.offset)
+            if high >= 0 and done != NOWHERE:
+                metrics.LAG.labels(*assigned.key).set(max(0, high - done))
+                measured.add(assigned.key)
         for gone in self._measured - measured:
             # Another loader measures it now.
             metrics.LAG.remove(*gone)

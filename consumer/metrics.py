@@ -18,7 +18,11 @@ BATCH_ROWS = Histogram(
 DEAD_LETTERS = Counter("ingest_dead_letters", "Records that could not be loaded", ["topic", "reason"])
 RETRIES = Counter("ingest_load_retries", "Attempts at a batch that must be made again", ["topic"])
 REFUSED = Counter("ingest_batches_refused", "Batches that ClickHouse refused over a record", ["topic"])
-LAG = Gauge("ingest_lag_records", "Offsets from the reader to the end it knows", ["topic", "partition"])
+LAG = Gauge(
+    "ingest_lag_records",
+    "Offsets from the first that is neither loaded nor dead-lettered to the end that the reader knows",
+    ["topic", "partition"],
+)
 WAITING = Gauge("ingest_topic_waiting", "1 while a topic waits for something or someone", ["topic"])
 PAUSED = Gauge("ingest_topic_paused", "1 while nothing is fetched because much is unloaded", ["topic"])
 STOPPED = Gauge("ingest_partition_stopped", "1 while a partition stands still", ["topic", "partition"])

@@ -12,6 +12,7 @@ from consumer.assignment import Assignment
 from consumer.batches import Batches, Limits
 from consumer.commits import Commits
 from consumer.epochs import Epochs
+from consumer.joining import Joining
 from consumer.loader import Loader
 from consumer.patience import returns_within
 from consumer.rebalancing import Rebalancing
@@ -67,6 +68,7 @@ class Session:
         self.loader = Loader(
             consumer, self._assignment, batches, workers, commits, limits.memory_bytes, clock=clock
         )
+        self._joining = Joining(settings.kafka, admin, names.source_topics)
         self._rebalancing = Rebalancing(self._assignment, Epochs(admin), self.loader.release, RELEASE_SECONDS)
 
     def __enter__(self) -> Loader:
@@ -76,11 +78,13 @@ class Session:
             on_revoke=self._rebalancing.on_revoke,
             on_lost=self._rebalancing.on_lost,
         )
+        self._joining.begin()
         return self.loader
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._joining.end()
         # After an error nothing is finished or committed any more; drain() has done that otherwise.
         self._assignment.remove(self._assignment)
         # It waits for the answers to all commits that are under way, for minutes if nobody gives them.
@@ -90,6 +94,7 @@ class Session:
             )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joining.end()
         self._rebalancing.on_assign(consumer, partitions)
         self.loader.hold_new(partitions)
 

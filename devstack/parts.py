@@ -13,7 +13,7 @@ from pathlib import Path
 
 from devstack.errors import FolderUnusableError, PartDiedError
 from devstack.ports import LOOPBACK, await_free
-from devstack.processes import ChildProcess
+from devstack.processes import ChildProcess, how_it_ended
 
 # After a kill -9 the kernel needs a moment to close the listening socket.
 PORT_SECONDS = 5.0
@@ -119,7 +119,7 @@ class Part(ABC):
         if self._child and not self._child.running:
             tail = self._child.log_tail() or "(nothing)"
             raise PartDiedError(
-                f"{self.name} has ended by itself with exit code {self._child.exit_code}. "
+                f"{self.name} {how_it_ended(self._child.exit_code)}, which nobody asked for. "
                 f"Its log is {self.log}; the last lines:\n{tail}"
             )
 

@@ -10,6 +10,7 @@ reaches the supervisor alone, which then decides in which order they end.
 import functools
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -105,7 +106,7 @@ class ChildProcess:
         deadline = clock() + seconds
         while True:
             if not self.running:
-                raise self._not_ready(f"ended with exit code {self.exit_code} before it answered")
+                raise self._not_ready(f"{how_it_ended(self.exit_code)} before it answered")
             missing = check()
             if missing is None:
                 return
@@ -158,6 +159,15 @@ class ChildProcess:
     def _not_ready(self, what: str) -> PartNotReadyError:
         tail = self.log_tail() or "(nothing)"
         return PartNotReadyError(f"{self.name} {what}. Its log is {self.log}; the last lines:\n{tail}")
+
+
+def how_it_ended(exit_code: int | None) -> str:
+    """ "ended with exit code 3", "was killed by signal 9 (SIGKILL)"."""
+    if exit_code is None or exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    known = {int(each): each.name for each in signal.Signals}
+    name = known.get(-exit_code)
+    return f"was killed by signal {-exit_code}" + (f" ({name})" if name else "")
 
 
 _Start = Callable[[], "subprocess.Popen[bytes]"]

@@ -25,14 +25,14 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "done, or drained after SIGTERM",
+    ExitCode.OK: "done; of a daemon: drained after SIGTERM or Ctrl-C",
     ExitCode.ERROR: "an error without a code of its own",
     ExitCode.USAGE: "the command line was not understood",
     ExitCode.CONFIG: "a setting, a connector or a file of yours is wrong",
     ExitCode.UNREACHABLE: "the broker, the registry, ClickHouse or a port is not available",
     ExitCode.INCOMPATIBLE: "a schema is incompatible with what is already registered",
     ExitCode.DEAD_LETTERS: "done, but records were put into a dead letter topic",
-    ExitCode.INTERRUPTED: "interrupted by a second Ctrl-C before the drain was over",
+    ExitCode.INTERRUPTED: "`ingest run` interrupted before its source's end; a daemon by a second Ctrl-C",
 }
 
 OK = ExitCode.OK

@@ -26,6 +26,9 @@ Check = Callable[[], str | None]
 # Lines for people, under a heading of their own on `/readyz?verbose`; they decide nothing.
 Details = Callable[[], Sequence[str]]
 
+# Load balancers and uptime checks ask with HEAD.
+_READ = ["GET", "HEAD"]
+
 BUILD = Info("ingest_build", "The running version of the platform")
 BUILD.info({"version": version("ingest")})
 
@@ -124,9 +127,9 @@ class HealthServer:
 
     def _app(self) -> FastAPI:
         app = FastAPI(title="ingest health", openapi_url=None)
-        app.add_api_route("/livez", self._livez)
-        app.add_api_route("/readyz", self._readyz)
-        app.add_api_route("/metrics", self._metrics)
+        app.add_api_route("/livez", self._livez, methods=_READ)
+        app.add_api_route("/readyz", self._readyz, methods=_READ)
+        app.add_api_route("/metrics", self._metrics, methods=_READ)
         return app
 
     # Plain functions: FastAPI runs them in its thread pool, so a slow check holds up no other request.

@@ -48,9 +48,11 @@ class Layer:
 
 
 def read_layers(
-    keys: Keys, overrides: Mapping[str, Any], env: Mapping[str, str]
+    keys: Keys, overrides: Mapping[str, Any], env: Mapping[str, str], config: File | None = None
 ) -> tuple[list[Layer], list[str]]:
     """All layers, and one sentence for each unknown name and each file that cannot be read.
+
+    `config` is the TOML file of a `--config`, in place of the one that INGEST_CONFIG names.
 
     An empty variable counts as not set: compose and shells make them of `${MISSING:-}`.
     """
@@ -60,7 +62,7 @@ def read_layers(
         _overrides(overrides),
         _environment(keys, variables),
         [*_secret_folder(variables, problems), *_file_variables(keys, variables, problems)],
-        _toml(variables, problems),
+        _toml(variables, problems, config),
     )
     return [Layer(tuple(_settled(keys, entries, problems))) for entries in found], problems
 
@@ -125,17 +127,17 @@ def _read(file: File, written: str, problems: list[str]) -> str | None:
         return None
 
 
-def _toml(variables: Mapping[str, str], problems: list[str]) -> Iterator[Entry]:
-    named = variables.get("INGEST_CONFIG")
+def _toml(variables: Mapping[str, str], problems: list[str], config: File | None) -> Iterator[Entry]:
+    named, by = (str(config), "--config") if config else (variables.get("INGEST_CONFIG"), "INGEST_CONFIG")
     if not named:
         return
     try:
         document = tomllib.loads(File(named).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
-        problems.append(f"INGEST_CONFIG: the file {named} cannot be read: {_reason(exc)}")
+        problems.append(f"{by}: the file {named} cannot be read: {_reason(exc)}")
         return
     except tomllib.TOMLDecodeError as exc:
-        problems.append(f"INGEST_CONFIG: {named} is not valid TOML: {exc}")
+        problems.append(f"{by}: {named} is not valid TOML: {exc}")
         return
     for name, value in document.items():
         yield Entry((name,), value, f"{name} in {named}", f"file {named}")

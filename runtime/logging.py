@@ -27,9 +27,10 @@ _QUIET = (
     "uvicorn",
     "uvicorn.access",
     "uvicorn.error",
-    "clickhouse_connect",
     "urllib3",
 )
+# These warn of each failed attempt before they raise; whoever catches it says so in words of ours, once.
+_SILENT = ("clickhouse_connect", "urllib3.connectionpool")
 
 # What a person looks for in a line comes first.
 _FIRST = ("timestamp", "level", "event", "logger")
@@ -54,6 +55,8 @@ def configure_logging(
         quiet.handlers.clear()
         quiet.propagate = True
         quiet.setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.ERROR)
     librdkafka = logging.getLogger("librdkafka")
     librdkafka.filters[:] = [Repeats()]
     logging.captureWarnings(True)

@@ -53,6 +53,8 @@ def hide_text(text: str, secrets: Iterable[str] = ()) -> str:
 def secret_values(settings: Settings) -> Sequence[str]:
     """The secrets in these settings, the longest first, each also as it looks inside a URL or a `repr`."""
     found = {settings.clickhouse.address.password, *_secrets_in(dict(settings), "")}
+    # Of this URL only the password is one: without it, it is where ClickHouse is, and errors must say so.
+    found.discard(settings.clickhouse.url.get_secret_value())
     # A line break at the end, from an editor or `echo`, is escaped or lost where an error quotes the value.
     found |= {secret.strip() for secret in found}
     spellings = found | {quote(secret, safe="") for secret in found} | {repr(each)[1:-1] for each in found}

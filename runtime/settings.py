@@ -245,11 +245,17 @@ def load_settings(
 
 
 def load_with_origins(
-    overrides: Mapping[str, Any] | None = None, *, env: Mapping[str, str] = os.environ
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    config: Path | None = None,
 ) -> LoadedSettings:
-    """Like `load_settings`, and remembers the origin of each value."""
+    """Like `load_settings`, and remembers the origin of each value.
+
+    `config` is the TOML file of a `--config`, in place of the one that INGEST_CONFIG names.
+    """
     keys = Keys.of(Settings)
-    layers, problems = read_layers(keys, overrides or {}, env)
+    layers, problems = read_layers(keys, overrides or {}, env, config)
     entries = {entry.path: entry for layer in reversed(layers) for entry in layer.entries}
     try:
         settings = Settings(_build_sources=(tuple(_LayerSource(layer) for layer in layers), {}))

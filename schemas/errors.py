@@ -7,7 +7,7 @@ SchemaError
 ├── FramingError                  skip this record
 ├── UnknownSchemaError            skip this record
 ├── RegistryRefusedError          stop: credentials or request refused
-├── IncompatibleSchemaError       stop: the new schema would break readers
+├── IncompatibleSchemaError       stop: the new schema would break readers or tables
 ├── TopicNameError                stop: not a topic of ours
 └── ContractError                 stop: what the connector declares cannot be published
     ├── SourceNameError
@@ -58,11 +58,16 @@ class RegistryRefusedError(SchemaError):
 
 
 class IncompatibleSchemaError(SchemaError):
-    """A new schema cannot read what is already in the topic; `differences` has a line per field."""
+    """A new schema does not go with what is already in the topic; `differences` has a line per field.
 
-    def __init__(self, subject: str, differences: Sequence[str]) -> None:
+    `fault` continues the sentence "the new schema …".
+    """
+
+    def __init__(
+        self, subject: str, differences: Sequence[str], fault: str = "cannot read records already published"
+    ) -> None:
         lines = "".join(f"\n  - {line}" for line in differences)
-        super().__init__(f"{subject}: the new schema cannot read records already published.{lines}")
+        super().__init__(f"{subject}: the new schema {fault}.{lines}")
         self.subject, self.differences = subject, list(differences)
 
 

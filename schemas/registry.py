@@ -25,6 +25,7 @@ from schemas.errors import (
     SchemaError,
     UnknownSchemaError,
 )
+from schemas.evolution import obstacles
 
 SchemaType = Literal["AVRO", "JSON", "PROTOBUF"]
 
@@ -86,7 +87,8 @@ class SchemaRegistry:
     def register(self, subject: str, schema: dict[str, Any]) -> int:
         """The id of `schema` under `subject`, registered if need be; a new subject is set to COMPATIBILITY.
 
-        Raises IncompatibleSchemaError when records already published could not be read with it.
+        Raises IncompatibleSchemaError when records already published could not be read with it, or when it
+        does not go with the rows and ids made of them. A version that is there already is never refused.
         """
         text = json.dumps(schema)
         if (subject, text) not in self._ids:
@@ -116,7 +118,7 @@ class SchemaRegistry:
             return []
         with self._translated(f"compatibility of {subject}"):
             fits = self._client.test_compatibility_all_versions(subject, Schema(json.dumps(schema), "AVRO"))
-        found = _against(schema, older, meaning_only=fits)
+        found = [*obstacles(schema, older[0]), *_against(schema, older, meaning_only=fits)]
         return found or (
             [] if fits else [f"{self._where} refuses it under the subject's compatibility level"]
         )
@@ -130,6 +132,8 @@ class SchemaRegistry:
 
     def _registered(self, subject: str, schema: dict[str, Any], text: str) -> int:
         older = self._older(subject)
+        if broken := obstacles(schema, older[0]) if older else []:
+            raise IncompatibleSchemaError(subject, broken, "does not go with what was made of the former one")
         if changed := _against(schema, older, meaning_only=True):
             raise IncompatibleSchemaError(subject, changed)
         with self._translated(f"registration under {subject}"):

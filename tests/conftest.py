@@ -13,6 +13,8 @@ from pathlib import Path
 
 import clickhouse_connect
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as example_settings
 
 from devstack.broker import choose_broker
 from devstack.stack import Addresses, DevStack
@@ -20,6 +22,12 @@ from runtime.settings import Settings, load_settings
 from tests.servers import GivenServers, Servers, given_addresses
 
 REQUIRE_KAFKA = "INGEST_TEST_REQUIRE_KAFKA"
+
+# How fast a machine makes examples, or how busy it is, says nothing about what is tested.
+example_settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+example_settings.load_profile("ours")
 
 
 def pytest_report_header() -> str:

@@ -14,7 +14,8 @@ def log_as_before() -> Iterator[None]:
     root, hook = logging.getLogger(), threading.excepthook
     handlers, level, ours = root.handlers[:], root.level, structlog.get_config()
     quiet = {
-        name: logging.getLogger(name).level for name in ("httpx", "uvicorn.access", "clickhouse_connect")
+        name: logging.getLogger(name).level
+        for name in ("httpx", "uvicorn.access", "clickhouse_connect", "urllib3.connectionpool")
     }
     try:
         yield

@@ -10,7 +10,7 @@ import avro.schema
 import fastavro
 import pytest
 from avro.io import BinaryDecoder, DatumReader
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -28,9 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.IgnoredLogicalType"
 
 READ_AT = datetime(2026, 11, 22, 16, 37, 5, 123456, tzinfo=UTC)
 RUN = "run-1"
-RELAXED = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+FEWER = settings(max_examples=40)
 
 
 def _reference(contract: SourceContract, schema: dict[str, Any], record: BaseModel) -> bytes:
@@ -79,7 +77,7 @@ def _check(kinds: dict[str, Kind], rows: list[dict[str, Any]]) -> None:
 
 
 @given(data=st.data())
-@RELAXED
+@FEWER
 def test_random_models_round_trip(data: st.DataObject) -> None:
     kinds = data.draw(random_kinds())
     _check(kinds, data.draw(st.lists(values(kinds), min_size=1, max_size=3)))
@@ -87,7 +85,7 @@ def test_random_models_round_trip(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 @given(data=st.data())
-@settings(RELAXED, max_examples=15)
+@settings(FEWER, max_examples=15)
 def test_each_kind_round_trips(name: str, data: st.DataObject) -> None:
     kinds = {"value": KINDS[name]}
     _check(kinds, data.draw(st.lists(values(kinds), min_size=1, max_size=5)))
@@ -97,7 +95,7 @@ KEYS = {name: kind for name, kind in SCALARS.items() if name not in ("float", "j
 
 
 @given(data=st.data())
-@RELAXED
+@FEWER
 def test_compiled_ids_are_those_of_the_reference(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(KEYS)), min_size=1, max_size=3, unique=True))
     kinds = {name: KEYS[name] for name in names}
@@ -109,7 +107,7 @@ def test_compiled_ids_are_those_of_the_reference(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(RELAXED, max_examples=20)
+@settings(FEWER, max_examples=20)
 def test_the_official_package_reads_what_the_encoder_wrote(data: st.DataObject) -> None:
     kinds = data.draw(random_kinds())
     contract = SourceContract("random", model(kinds))

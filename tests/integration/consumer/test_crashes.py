@@ -55,14 +55,35 @@ def test_sigterm_finishes_commits_and_exits_0(
     weather = source("weather").create(2)
     weather.publish(range(3000))
     running = loader_process(INGEST_CONSUMER__BATCH_SECONDS="30")
-    until(lambda: "partitions_assigned" in running.log(), "partitions")
-    lag = f'ingest_lag_records{{partition="0",topic="{weather.topic}"}} 0.0'
-    until(lambda: lag in running.probe("/metrics")[1], "everything read, and the batch open for another 30 s")
-    assert running.end() == 0
-    assert warehouse.count("weather") > 0
+    until(lambda: warehouse.count("weather") > 0, "the first rows")
     weather.publish(range(3000, 3100))
+    until(lambda: running.metric("ingest_unloaded_bytes") > 0, "a batch that is open for another 30 s")
+    before = warehouse.count("weather")
+    assert running.end() == 0
+    assert warehouse.count("weather") > before
+    weather.publish(range(3100, 3200))
     second = loader_process(INGEST_CONSUMER__BATCH_SECONDS="0.1")
-    until(lambda: warehouse.count("weather") == 3100, "3100 rows")
+    until(lambda: warehouse.count("weather") == 3200, "3200 rows")
     assert second.end() == 0
     # Nothing was written twice: what the first one stored, it had committed.
-    assert warehouse.rows("SELECT count() FROM weather__log") == [(3100,)]
+    assert warehouse.rows("SELECT count() FROM weather__log") == [(3200,)]
+
+
+@pytest.mark.requires_kafka
+def test_the_successor_of_a_killed_loader_says_what_it_waits_for(
+    source: Sources, loader_process: Processes, warehouse: Warehouse
+) -> None:
+    weather = source("weather").create(1)
+    weather.publish(range(10))
+    quick = {**QUICK, "INGEST_KAFKA__PROPERTIES__SESSION_TIMEOUT_MS": "12000"}
+    killed = loader_process(**quick)
+    until(lambda: warehouse.count("weather") == 10, "10 rows")
+    assert "1 assigned, of 1 topic\n" in killed.probe("/readyz?verbose")[1]
+    killed.process.kill()
+    weather.publish(range(10, 20))
+    successor = loader_process(**quick)
+    until(
+        lambda: "at most session.timeout.ms=12000" in successor.log(), "words about the time-out", seconds=11
+    )
+    assert "partitions:\n  owns nothing yet\n" in successor.probe("/readyz?verbose")[1]
+    until(lambda: warehouse.count("weather") == 20, "20 rows")

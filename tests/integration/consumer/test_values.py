@@ -45,7 +45,11 @@ def _same(avro: Any, found: Any) -> bool:
 
 
 @example_settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    suppress_health_check=[
+        *example_settings().suppress_health_check,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 @given(made=records())
 def test_undecoded_records_have_the_values_that_fastavro_reads(

@@ -58,13 +58,28 @@ def test_a_model_grows_and_older_schemas_stay(registry: SchemaRegistry, subject:
 
 def test_what_an_older_version_wrote_counts_too(registry: SchemaRegistry, subject: str) -> None:
     """BACKWARD_TRANSITIVE: the field was dropped in between, but its records are still in the topic."""
-    registry.register(subject, schema(x=(int, ...), y=(int, ...)))
+    registry.register(subject, schema(x=(int, ...), y=(int | None, None)))
     registry.register(subject, schema(x=(int, ...)))
-    changed = schema(x=(int, ...), y=(bool, True))
+    changed = schema(x=(int, ...), y=(bool | None, None))
     [line] = registry.check(subject, changed)
-    assert line.startswith("Record.y was long, and now is boolean")
+    assert line.startswith("Record.y was long, and now is null or boolean")
     with pytest.raises(IncompatibleSchemaError, match=r"Record\.y was long"):
         registry.register(subject, changed)
+
+
+def test_a_required_field_becomes_optional_before_it_goes_and_what_was_there_may_come_back(
+    registry: SchemaRegistry, subject: str
+) -> None:
+    first = registry.register(subject, schema(x=(int, ...), price=(float, ...)))
+    with pytest.raises(
+        IncompatibleSchemaError, match=r"keep it as optional \(`price: float \| None = None`\)"
+    ):
+        registry.register(subject, schema(x=(int, ...)))
+    optional = schema(x=(int, ...), price=(float | None, None))
+    assert registry.check(subject, optional) == []
+    registry.register(subject, optional)
+    registry.register(subject, schema(x=(int, ...)))
+    assert registry.register(subject, schema(x=(int, ...), price=(float, ...))) == first
 
 
 def test_an_unknown_id_is_unknown(registry: SchemaRegistry) -> None:

@@ -63,6 +63,8 @@ def test_check_is_content_with_right_settings(ingest: Ingest, folder: Path) -> N
         ("INGEST_SOURCES__PRICE__ROWS", "1", "did you mean 'prices'?"),
         ("INGEST_KAFKA__PROPERTIES__BATCH_SIZE", "big", "batch.size"),
         ("INGEST_CONNECTORS__PATHS", "/no/such/folder", "/no/such/folder"),
+        ("INGEST_CONNECTORS__PATHS", "/no/such/folder", "ingest: a folder of connectors is missing"),
+        ("INGEST_CONNECTORS__SKIP", "fligths", "no source is called 'fligths'; did you mean 'flights'?"),
     ],
 )
 def test_check_finds_what_only_connectors_and_librdkafka_know(
@@ -71,6 +73,13 @@ def test_check_finds_what_only_connectors_and_librdkafka_know(
     result = ingest("config", "check", **{name: value})
     assert result.code == ExitCode.CONFIG
     assert said in result.err
+
+
+def test_a_file_that_was_given_by_config_is_named_so(ingest: Ingest) -> None:
+    result = ingest("--config", "/no/such.toml", "config", "check")
+    assert result.code == ExitCode.CONFIG
+    assert "--config: the file /no/such.toml cannot be read" in result.err
+    assert "INGEST_CONFIG" not in result.err
 
 
 def test_check_says_that_files_were_set_aside(ingest: Ingest, folder: Path) -> None:

@@ -21,6 +21,7 @@ class Odd(BaseConnector):
 
 def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, folder: Path) -> None:
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
+    (folder / "odd.py").write_text(ODD.format(body="yield 1", more="").replace("class Record", "class Row"))
     rows = {row["origin"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
     assert rows[str(folder / "prices.py")]["state"] == "ready"
     assert rows[str(folder / "prices.py")]["schedule"] == "every 1h"
@@ -30,7 +31,10 @@ def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, fold
     assert next(row["detail"] for row in rows.values() if row["state"] == "not configured").endswith(
         "(for example https://news.example.com/v1)"
     )
-    assert "prices  " in ingest("connectors", "list").out
+    table = ingest("connectors", "list").out
+    assert "prices  " in table
+    assert "Odd declares no `Record` that is a pydantic model. Add to the class: …" in table
+    assert len(table.splitlines()) == 1 + len(rows)
 
 
 def test_check_of_all_is_content_without_faults(ingest: Ingest, folder: Path) -> None:
@@ -49,6 +53,32 @@ def test_check_ends_with_3_for_a_broken_file_and_names_it(ingest: Ingest, folder
     assert "prices" in report["checked"]
     assert list(report["faults"]) == [str(folder / "broken.py")]
     assert f"{folder / 'broken.py'}:1" in result.err
+
+
+def test_settings_and_skips_of_unknown_sources_are_faults_for_both_checks(
+    ingest: Ingest, folder: Path
+) -> None:
+    unknown = {"INGEST_SOURCES__PRIZES__URL": "x", "INGEST_CONNECTORS__SKIP": "fligths"}
+    result = ingest("connectors", "check", "--json", **unknown)
+    assert result.code == ExitCode.CONFIG
+    faults = json.loads(result.out)["faults"]
+    assert faults["INGEST_SOURCES__PRIZES"].endswith("did you mean 'prices'?")
+    assert faults["INGEST_CONNECTORS__SKIP"].endswith("did you mean 'flights'?")
+    assert ingest("config", "check").code == ExitCode.CONFIG
+    assert ingest("connectors", "check", "prices").code == ExitCode.OK
+
+
+@pytest.mark.parametrize("command", [("connectors", "check"), ("connectors", "try"), ("run",)])
+def test_a_source_that_was_set_aside_is_told_as_such_by_its_name(
+    ingest: Ingest, folder: Path, command: tuple[str, ...]
+) -> None:
+    text = ODD.format(body="yield 1", more="").replace("class Record", "class Row")
+    (folder / "miscs.py").write_text(text)
+    result = ingest(*command, "odd")
+    assert result.code == ExitCode.CONFIG
+    assert f"source 'odd' cannot run: {folder / 'miscs.py'}:3: Odd declares no `Record`" in result.err
+    assert "unknown source" not in result.err
+    assert "did you mean" not in result.err
 
 
 def test_check_names_every_fault_of_a_file(ingest: Ingest, folder: Path) -> None:
@@ -122,7 +152,7 @@ def test_an_error_of_the_authors_code_is_told_as_such(ingest: Ingest, folder: Pa
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("return None", "after 0 items: TypeError: 'NoneType' object is not iterable"),
+        ("return None", "after 0 items: TypeError: extract must yield its items one by one"),
         ("raise KeyError('answer')", "after 0 items: KeyError: 'answer'"),
         ("yield {'id': 1}; exit(0)", "after 1 items: SystemExit(0) would end the program"),
     ],
@@ -167,7 +197,7 @@ def test_skipped_sources_are_shown_as_skipped(ingest: Ingest, folder: Path) -> N
     assert "INGEST_CONNECTORS__SKIP" in rows["prices"]["detail"]
     checked = ingest("connectors", "check")
     assert "prices: skipped (the producer does not run it: INGEST_CONNECTORS__SKIP names it)" in checked.out
-    assert "names 'gone', but no source is called so" in checked.err
+    assert "INGEST_CONNECTORS__SKIP: no source is called 'gone'; there are: " in checked.err
     report = json.loads(ingest("connectors", "check", "--json").out)
     assert (report["skipped"], report["not_configured"]) == (["prices", "news"], [])
     assert "prices" not in report["checked"]

@@ -1,6 +1,7 @@
 """`ingest doctor`: what answers, what does not, and what to do."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -65,9 +66,74 @@ def test_what_answers_is_ok(ingest: Ingest, broker: str, httpserver: HTTPServer)
     assert lines[3].lstrip().startswith("fix: does ClickHouse's HTTP interface answer")
 
 
-def test_a_registry_that_refuses_is_a_fault(ingest: Ingest, httpserver: HTTPServer) -> None:
-    httpserver.expect_request("/subjects").respond_with_data("no", status=401)
-    result = ingest(
-        "doctor", INGEST_KAFKA__BOOTSTRAP_SERVERS=NOBODY, INGEST_REGISTRY__URL=httpserver.url_for("")
-    )
-    assert "FAULT  registry    Client error '401 UNAUTHORIZED'" in result.out
+def finding(ingest: Ingest, name: str, **environment: str) -> dict[str, str]:
+    """What the doctor says about one server, the others being away."""
+    away = {
+        "INGEST_KAFKA__BOOTSTRAP_SERVERS": NOBODY,
+        "INGEST_REGISTRY__URL": f"http://{NOBODY}",
+        "INGEST_CLICKHOUSE__URL": f"http://{NOBODY}",
+    }
+    result = ingest("doctor", "--json", **{**away, **environment})
+    assert "developer.mozilla.org" not in result.out
+    assert "Pool" not in result.out
+    return next(each for each in json.loads(result.out)["findings"] if each["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail", "fix"),
+    [
+        ("no", 401, "refuses us (status 401 UNAUTHORIZED)", "INGEST_REGISTRY__USERNAME"),
+        (
+            "<h1>?</h1>",
+            404,
+            "answers, but not as a schema registry (status 404 NOT FOUND",
+            "/apis/ccompat/v7",
+        ),
+        ("<h1>Hello</h1>", 200, "answers, but not as a schema registry (status 200 OK", "with the path"),
+        ('{"a": 1}', 200, "answers, but not as a schema registry", "with the path"),
+        ("", 503, "is there and not well (status 503", "log"),
+    ],
+)
+def test_a_registry_that_is_none_or_refuses_is_told_in_words(
+    ingest: Ingest, httpserver: HTTPServer, body: str, status: int, detail: str, fix: str
+) -> None:
+    httpserver.expect_request("/subjects").respond_with_data(body, status=status)
+    found = finding(ingest, "registry", INGEST_REGISTRY__URL=httpserver.url_for(""))
+    assert not found["ok"]
+    assert detail in found["detail"]
+    assert fix in found["fix"]
+
+
+def test_servers_that_are_away_are_told_with_the_reason(ingest: Ingest) -> None:
+    assert finding(ingest, "registry")["detail"] == f"http://{NOBODY} does not answer: Connection refused"
+    away = f"http://{NOBODY}/default does not answer: Connection refused"
+    assert finding(ingest, "clickhouse")["detail"] == away
+    nowhere = finding(ingest, "clickhouse", INGEST_CLICKHOUSE__URL="http://nowhere.invalid")
+    assert "does not answer: " in nowhere["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "detail", "fix"),
+    [
+        ("Code: 81. (UNKNOWN_DATABASE)", 404, "81", "has no database nix", "CREATE DATABASE `nix`"),
+        ("Code: 516.", 403, "516", "refuses user us (code 516)", "may user us use it"),
+        ("Code: 241. Memory", 500, "241", "ClickHouse answers with an error", "INGEST_CLICKHOUSE__URL"),
+        ("<h1>Hello</h1>", 501, None, "what answers is not ClickHouse", "INGEST_CLICKHOUSE__URL"),
+    ],
+)
+def test_a_clickhouse_that_refuses_is_told_in_words(
+    ingest: Ingest,
+    httpserver: HTTPServer,
+    body: str,
+    status: int,
+    code: str | None,
+    detail: str,
+    fix: str,
+) -> None:
+    headers = {"X-ClickHouse-Exception-Code": code} if code else {}
+    httpserver.expect_request(re.compile(".*")).respond_with_data(body, status=status, headers=headers)
+    url = f"http://us:hunter2@{httpserver.host}:{httpserver.port}/nix"
+    found = finding(ingest, "clickhouse", INGEST_CLICKHOUSE__URL=url)
+    assert detail in found["detail"]
+    assert fix in found["fix"]
+    assert "hunter2" not in json.dumps(found)

@@ -18,6 +18,12 @@ def test_help_opens_with_three_examples_and_ends_with_the_exit_codes(ingest: Ing
     assert [int(line.split()[0]) for line in codes] == [code.value for code in ExitCode]
 
 
+def test_no_line_of_the_list_of_commands_is_cut(ingest: Ingest) -> None:
+    commands = ingest("--help").out.partition("Commands:")[2]
+    assert "doctor" in commands
+    assert "..." not in commands
+
+
 @pytest.mark.parametrize("command", ["producer", "consumer", "connectors", "topics", "schemas", "config"])
 def test_a_group_alone_shows_its_commands(ingest: Ingest, command: str) -> None:
     result = ingest(command)

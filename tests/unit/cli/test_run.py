@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from cli.blame import check_items
+from connectors.base import BaseConnector
+from connectors.registry import ConnectorRegistry
+from producer.errors import source_error
+from producer.metrics import EXTRACTED, PUBLISHED
 from producer.run import RunReport
 from runtime.exit_codes import ExitCode
 from runtime.settings import Settings
@@ -35,22 +41,121 @@ def test_a_daemon_gets_the_settings_and_its_code_is_the_commands(
     assert seen[0].http.port == 0
 
 
+Answer = Callable[..., RunReport]
+
+
+@pytest.fixture
+def run_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[str, Any]]]:
+    """Let passes end as `answer` says, without any server; gives what they were asked for."""
+
+    def patch(answer: Answer) -> list[tuple[str, Any]]:
+        asked: list[tuple[str, Any]] = []
+
+        def run(settings: Settings, source: str, since: Any, *, connectors: ConnectorRegistry) -> RunReport:
+            asked.append((source, since))
+            return answer(connectors.create(source, settings.sources.get(source, {})))
+
+        monkeypatch.setattr("cli.single.run_once", run)
+        return asked
+
+    return patch
+
+
+RunOnce = Callable[[Answer], list[tuple[str, Any]]]
+
+
 @pytest.mark.parametrize(("rejected", "code"), [(0, ExitCode.OK), (2, ExitCode.DEAD_LETTERS)])
 def test_one_pass_reports_its_counts(
-    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, rejected: int, code: ExitCode
+    ingest: Ingest, folder: Path, run_once: RunOnce, rejected: int, code: ExitCode
 ) -> None:
-    asked: list[Any] = []
-
-    def run_once(settings: Settings, source: str, since: Any) -> RunReport:
-        asked.append((source, since))
-        return replace(REPORT, rejected=rejected, published=5 - rejected)
-
-    monkeypatch.setattr("producer.once.run_once", run_once)
-    result = ingest("run", "prices", "--since", "2026-01-01", "--json")
-    assert (result.code, asked) == (code, [("prices", "2026-01-01")])
+    asked = run_once(lambda _: replace(REPORT, rejected=rejected, published=5 - rejected))
+    result = ingest("run", "prices", "--since", "7", "--json")
+    assert (result.code, asked) == (code, [("prices", "7")])
     assert json.loads(result.out)["published"] == 5 - rejected
     assert ("ingest topics tail prices --dead-letters" in result.err) == bool(rejected)
     assert "prices: 5 extracted" in ingest("run", "prices").out
+
+
+def test_a_pass_that_was_interrupted_says_so(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
+    run_once(lambda _: replace(REPORT, completed=False))
+    result = ingest("run", "prices")
+    assert result.code == ExitCode.INTERRUPTED
+    assert "prices: interrupted before the end of its source; 5 extracted" in result.out
+    assert "next: ingest run prices" in result.err
+
+
+FAILS = """from pydantic import BaseModel
+from connectors import BaseConnector, UpstreamError
+class Odd(BaseConnector):
+    name = "odd"
+    class Record(BaseModel):
+        id: int
+    class Settings(BaseModel):
+        token: str = ""
+    def extract(self, since=None):
+        {body}
+"""
+
+
+def fail(connector: BaseConnector) -> RunReport:
+    """As the engine: counts what came, then the error of the connector as SourceError."""
+    try:
+        for _ in check_items(connector.extract(None)):
+            EXTRACTED.labels("odd").inc()
+            PUBLISHED.labels("odd", "ingest.odd").inc()
+    except BaseException as exc:
+        raise source_error("odd", "extract", exc) from exc
+    return REPORT
+
+
+@pytest.mark.parametrize(
+    ("body", "count", "said", "line"),
+    [
+        ("yield 1; raise KeyError('answer')", 1, "KeyError: 'answer'", 10),
+        ("yield 1; exit(7)", 1, "SystemExit(7) would end the program; raise another error", 10),
+        ("return None", 0, "TypeError: extract must yield its items one by one, it returned NoneType", 9),
+        ("yield 1; raise UpstreamError('it is down')", 1, "it is down", 10),
+    ],
+)
+def test_a_pass_whose_connector_fails_says_what_try_says_and_what_was_published(
+    ingest: Ingest, folder: Path, run_once: RunOnce, body: str, count: int, said: str, line: int
+) -> None:
+    (folder / "odd.py").write_text(FAILS.format(body=body))
+    run_once(fail)
+    result = ingest("run", "odd", "--json")
+    assert result.code == ExitCode.ERROR
+    assert f"source odd, after {count} items: {said}\n" in result.err
+    assert f"{folder / 'odd.py'}:{line}\n" in result.err
+    assert f"{count} extracted, {count} published, 0 rejected; what was published stays" in result.err
+    assert "`ingest connectors try odd`" in result.err
+    told = json.loads(result.out)
+    assert (told["ok"], told["exit_code"], told["error"]) == (False, 1, "the run failed")
+    assert (told["source"], told["published"]) == ("odd", count)
+    assert (told["file"], told["line"]) == (str(folder / "odd.py"), line)
+    tried = ingest("connectors", "try", "odd", "--json")
+    if "UpstreamError" not in body:
+        assert f"source odd, after {count} items: {said}\n" in tried.err
+        assert f"{folder / 'odd.py'}:{line}\n" in tried.err
+    assert json.loads(tried.out)["ok"] is False
+
+
+def test_an_error_as_json_shows_no_secret(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
+    (folder / "odd.py").write_text(FAILS.format(body="raise ValueError(self.settings.token)"))
+    run_once(fail)
+    result = ingest("run", "odd", "--json", INGEST_SOURCES__ODD__TOKEN="hunter2hunter2")
+    assert "ValueError" in json.loads(result.out)["message"]
+    assert "hunter2" not in result.out + result.err
+
+
+def test_what_a_pass_lacks_is_told_before_any_server_is_asked(ingest: Ingest, folder: Path) -> None:
+    away = {"INGEST_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    missing = ingest("run", "news", **away)
+    assert missing.code == ExitCode.CONFIG
+    assert "to use it, set INGEST_SOURCES__NEWS__BASE_URL (for example https://news" in missing.err
+    since = ingest("run", "flights", "--since", "5", **away)
+    assert since.code == ExitCode.CONFIG
+    assert "such as 2026-01-31 or 2026-01-31T08:00:00Z" in since.err
+    assert since.err.startswith("ingest: --since cannot be used")
 
 
 def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
@@ -65,9 +170,10 @@ def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
         (
             ["dev", "--keep", "d", "--broker", "tansu", "--connectors", "a", "--connectors", "b"],
             "cli.dev",
-            (Path("d"), "tansu", (Path("a"), Path("b")), {}),
+            (Path("d"), "tansu", (Path("a"), Path("b")), {}, {"with_daemons": True}),
         ),
-        (["dev"], "cli.dev", (None, "auto", (), {})),
+        (["dev"], "cli.dev", (None, "auto", (), {}, {"with_daemons": True})),
+        (["dev", "--no-daemons"], "cli.dev", (None, "auto", (), {}, {"with_daemons": False})),
         (
             ["--set", "producer.workers=2", "--debug", "--set", "connectors.paths=b", "dev"],
             "cli.dev",
@@ -80,6 +186,7 @@ def test_one_pass_of_an_unknown_source_ends_with_3(ingest: Ingest) -> None:
                     "INGEST_CONNECTORS__PATHS": "b",
                     "INGEST_LOG__LEVEL": "debug",
                 },
+                {"with_daemons": True},
             ),
         ),
         (["demo", "--keep", "d", "--json", "--broker", "kafka"], "cli.demo", (Path("d"), True, "kafka")),
@@ -99,8 +206,8 @@ def test_dev_and_demo_get_their_options(
         Path(folder).mkdir()
     seen: list[tuple[Any, ...]] = []
 
-    def run(*arguments: Any) -> int:
-        seen.append(arguments)
+    def run(*arguments: Any, **options: Any) -> int:
+        seen.append((*arguments, options) if options else arguments)
         return 1
 
     monkeypatch.setattr(f"{module}.run", run)
@@ -134,7 +241,7 @@ def test_dev_and_demo_refuse_what_their_daemons_would_refuse_before_anything_sta
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch, command: list[str], said: str
 ) -> None:
     for module in ("cli.dev", "cli.demo"):
-        monkeypatch.setattr(f"{module}.run", lambda *arguments: pytest.fail("it has started"))
+        monkeypatch.setattr(f"{module}.run", lambda *arguments, **options: pytest.fail("it has started"))
     result = ingest(*command)
     assert result.code == ExitCode.CONFIG
     assert said in result.err

@@ -84,9 +84,27 @@ def test_what_cannot_be_decoded_is_shown_with_the_reason(ingest: Ingest, produce
     assert trailing["fault"] == "1 bytes are left over after the record"
     assert plain["value"] == b"plain".hex()
     assert "wire format" in plain["fault"]
-    assert "UnknownSchemaError" in unknown["fault"]
+    assert "not in Confluent framing, or its schema is gone: " in unknown["fault"]
+    assert "has no schema 8" in unknown["fault"]
     assert (as_json["value"], as_json["fault"]) == ({"a": 1}, None)
     assert (tombstone["value"], tombstone["fault"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (encoded(1)[:5], "ends too early for a record of schema 7: its body has 0 bytes"),
+        (encoded(300)[:6], "ends too early for a record of schema 7: its body has 1 bytes"),
+        (b"\x00\x00", "not in Confluent framing: value of 2 bytes is too short"),
+        (b"", "not in Confluent framing: value of 0 bytes is too short"),
+        (b"garbage", "not in Confluent framing: value starts with byte 0x67"),
+    ],
+)
+def test_garbage_is_told_in_words(ingest: Ingest, producer: Producer, value: bytes, said: str) -> None:
+    publish(producer, value)
+    (line,) = lines(ingest, "prices")
+    assert line["value"] == value.hex()
+    assert line["fault"].startswith(said)
 
 
 def test_dead_letters_show_their_headers(ingest: Ingest, producer: Producer) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, NaiveDatetime, ValidationError
 
 import connectors
 from connectors import BaseConnector
@@ -44,6 +44,53 @@ class Prices(BaseConnector):
                 yield {"id": number, "at": at.isoformat()}
 
 
+def since_of(kind: Any, text: Any) -> Any:
+    """`text` as a value of a cursor field of this type."""
+
+    class Record(BaseModel):
+        at: kind
+
+    kinds: Any = type("Kind", (Prices,), {"Record": Record})
+    return kinds.parse_since(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (AwareDatetime, "2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        (AwareDatetime, "2026-01-31T08:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
+        (AwareDatetime, "2026-01-31T08:00:00+02:00", datetime(2026, 1, 31, 6, tzinfo=UTC)),
+        (AwareDatetime, date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),
+        (NaiveDatetime, "2026-01-31", datetime(2026, 1, 31)),  # noqa: DTZ001 - the type has no zone
+        (date, "2026-01-31", date(2026, 1, 31)),
+        (int, "5", 5),
+        (str, "5", "5"),
+    ],
+)
+def test_a_typed_since_is_read_as_people_write_it_and_without_a_zone_means_utc(
+    kind: Any, text: Any, value: Any
+) -> None:
+    assert since_of(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (AwareDatetime, "yesterday", "such as 2026-01-31 or 2026-01-31T08:00:00Z"),
+        (AwareDatetime, "5", "a bare number is no time; write it such as 2026-01-31 or 2026-01-31T08:00:00Z"),
+        (datetime, "1700000000", "a bare number is no time"),
+        (NaiveDatetime, "2026-01-31T08:00:00Z", "such as 2026-01-31 or 2026-01-31T08:00:00"),
+        (date, "5", "such as 2026-01-31$"),
+        (int, "2026-01-31", "such as 1000$"),
+    ],
+)
+def test_a_since_of_the_wrong_form_is_refused_with_one_of_the_right_form(
+    kind: Any, text: str, said: str
+) -> None:
+    with pytest.raises(SinceError, match=said):
+        since_of(kind, text)
+
+
 def test_run_wraps_each_record() -> None:
     (first, second, third) = Prices().run(run_id="r1", clock=lambda: NOON)
     assert (first.id, first.source, first.run_id) == ("0", "prices", "r1")
@@ -63,7 +110,7 @@ def test_since_is_inclusive_and_may_be_text() -> None:
         assert [record.id for record in Prices().run(since)] == ["1", "2"]
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-11-22T01:00:00", [1]])
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-22T01:00:00", "2026-02-30", "5", "-1.5e3", [1]])
 def test_a_since_that_does_not_fit_is_named(since: Any) -> None:
     with pytest.raises(SinceError, match="prices's cursor field `at`"):
         next(Prices().run(since))

@@ -111,8 +111,18 @@ def test_the_registry_lists_unconfigured_sources_and_creates_the_others() -> Non
 
 def test_creating_an_unconfigured_source_names_the_variable() -> None:
     registry = ConnectorRegistry.discover(entry_points=False)
-    with pytest.raises(ConnectorSettingsError, match="INGEST_SOURCES__NEWS__BASE_URL: Field required"):
+    with pytest.raises(
+        ConnectorSettingsError,
+        match="not configured and will not run; to use it, set INGEST_SOURCES__NEWS__BASE_URL",
+    ):
         registry.create("news", {})
+
+
+def test_a_missing_value_beside_a_wrong_one_is_told_in_words() -> None:
+    with pytest.raises(ConnectorSettingsError) as caught:
+        build_settings("news", Settings, {"token": "x", "page_size": "many"})
+    assert "INGEST_SOURCES__NEWS__BASE_URL: has no value, and no default" in str(caught.value)
+    assert "INGEST_SOURCES__NEWS__PAGE_SIZE: " in str(caught.value)
 
 
 def test_settings_for_a_source_without_settings_are_refused(discover: Discover, source: str) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from connectors.errors import QuarantinedSourceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -97,16 +99,24 @@ EXTRACT = '    def extract(self, since=None) -> Iterator[dict]:\n        yield {
         ("since=None", "", "must take `since`"),
         ("def extract", "async def extract", "is asynchronous"),
         (RECORD, RECORD + "    Settings = 5\n", "Settings must be a pydantic model"),
-        (RECORD, RECORD + '    schedule = "hourly"\n', "schedule 'hourly' cannot be read"),
-        (RECORD, RECORD + '    rate_limit = "lots"\n', "rate limit 'lots' cannot be read"),
-        (RECORD, RECORD + '    request_limit = "60/min"\n', "rate limit '60/min' cannot be read"),
+        (RECORD, RECORD + '    schedule = "hourly"\n', "^Prices: schedule 'hourly' cannot be read"),
+        (
+            RECORD,
+            RECORD + '    rate_limit = "lots"\n',
+            "^Prices.rate_limit: rate limit 'lots' cannot be read",
+        ),
+        (
+            RECORD,
+            RECORD + '    request_limit = "60/min"\n',
+            "^Prices.request_limit: rate limit '60/min' cannot be read",
+        ),
         (RECORD, RECORD + '    upstream = "api.example.com"\n', "upstream is named like a source"),
         (RECORD, RECORD + "    upstream = 5\n", "upstream = 5 is not text"),
         (RECORD, RECORD + '    cursor = "idd"\n', "cursor = 'idd' is no field of Record: did you mean 'id'"),
         (RECORD, RECORD + '    cursor = "when"\n', "is no field of Record; it has id"),
         ("id: int", "id: int | None\n    cursor = 'id'", "may be None"),
         (RECORD, RECORD + "    ordered = True\n", "is `ordered` by no cursor"),
-        (RECORD, RECORD + '    key = "nothing"\n', "nothing"),
+        (RECORD, RECORD + '    key = "nothing"\n', "^Prices: the key names 'nothing'"),
         (RECORD, RECORD + "    key = 5\n", "key = 5 does not name a field"),
         (RECORD, RECORD + "    sort = ('id', 5)\n", "sort = .* does not name a field"),
         (RECORD, RECORD + "    event_time = 7\n", "event_time = 7 does not name a field"),
@@ -123,6 +133,76 @@ def test_classes_that_break_the_contract(
     broken = quarantined(source.replace(old, new))
     assert broken.line == 6
     assert re.search(cause, broken.cause), broken.cause
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('kye = "id"', "Prices.kye is read by nothing: did you mean `key`?"),
+        ('shedule = "every 1m"', "did you mean `schedule`?"),
+        ('rate_limits = "1/hour"', "did you mean `rate_limit`?"),
+        ("class Setings(BaseModel):\n        url: str", "did you mean `Settings`?"),
+        ("def tranform(self, item):\n        return item", "did you mean `transform`?"),
+        ("def extrat(self, since=None):\n        yield 1", None),
+    ],
+)
+def test_a_misspelt_member_is_set_aside(
+    quarantined: Callable[[str], Quarantined], source: str, line: str, said: str | None
+) -> None:
+    text = source.replace(RECORD, f"    {line}\n\n{RECORD}")
+    if said is None:  # the class has an `extract` besides: what is left out was not misspelt
+        text, said = text.replace(EXTRACT, ""), "did you mean `extract`?"
+    broken = quarantined(text)
+    assert broken.line == 6
+    assert said in broken.cause
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "    keys = ('id',)\n    def ids(self):\n        return self.keys\n",
+        "    keys = ('id',)\n    def ids(self):\n        return getattr(self, 'keys')\n",
+        "    key = 'id'\n    keys = ('id',)\n",
+        "    port = 5\n    nodes = ()\n    page_size = 5\n    _kye = 5\n",
+        "    def modes(self):\n        return []\nprint(Prices().modes())\n",
+    ],
+)
+def test_helpers_of_ones_own_are_nobody_elses_business(discover: Discover, source: str, lines: str) -> None:
+    assert list(discover(prices=source + lines).sources) == ["prices"]
+
+
+def test_what_a_base_in_another_file_reads_is_no_misspelling(discover: Discover, source: str) -> None:
+    base = (
+        "from connectors import BaseConnector\n"
+        "class Base(BaseConnector):\n"
+        "    def transform(self, item):\n        return self.Record(**{self.keys: item})\n"
+    )
+    own = source.replace("(BaseConnector)", "(Base)").replace(RECORD, RECORD + "    keys = 'id'\n")
+    registry = discover(
+        _shared=base, prices=own.replace("import BaseConnector", "import *\nfrom ._shared import Base")
+    )
+    assert list(registry.sources) == ["prices"], registry.quarantined
+
+
+@pytest.mark.parametrize("name", ["norec", "Norec", "broken"])
+def test_what_is_set_aside_is_told_by_the_names_that_people_know(
+    discover: Discover, source: str, name: str
+) -> None:
+    registry = discover(
+        broken=source.replace(RECORD, "").replace("Prices", "Norec").replace('"prices"', '"norec"'),
+        fine=source.replace('"prices"', '"noneret"'),
+    )
+    with pytest.raises(QuarantinedSourceError, match=r"broken.py:6: Norec declares no `Record`"):
+        registry.get(name)
+
+
+def test_of_several_in_a_file_the_one_that_was_asked_for_is_told(discover: Discover, source: str) -> None:
+    one = source.replace(RECORD, "").replace("Prices", "One").replace('"prices"', '"one"')
+    registry = discover(both=one + one.replace("One", "Two").replace('"one"', '"two"'))
+    with pytest.raises(QuarantinedSourceError) as caught:
+        registry.get("two")
+    assert "Two declares" in str(caught.value)
+    assert "One declares" not in str(caught.value)
 
 
 def test_a_field_that_avro_cannot_carry_is_named_with_its_path(

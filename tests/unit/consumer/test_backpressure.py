@@ -91,3 +91,28 @@ def test_a_partition_that_stands_still_is_not_resumed_with_its_topic(
     stopped.stopped = "a gap"
     pressure.resume(consumer)
     assert fake.paused == {(TOPIC, 1)}
+
+
+def test_a_topic_of_which_nothing_was_loaded_is_not_resumed(
+    pressure: Backpressure, assignment: Assignment, held: dict[str, int], consumer: Consumer
+) -> None:
+    """Over its share of three topics, and under half of what it might hold if it were the only one."""
+    assignment.add(Assigned("ingest.news", 0, TopicId("an-id", 11)))
+    held.update({TOPIC: 45, FLIGHTS: 30, "ingest.news": 30})
+    assert pressure.over() == [TOPIC]
+    pressure.pause(consumer, TOPIC)
+    pressure.resume(consumer)
+    assert pressure.paused == {TOPIC}
+
+
+def test_room_that_others_make_is_no_reason_to_go_on_with_a_topic_that_waits(
+    pressure: Backpressure, held: dict[str, int], consumer: Consumer
+) -> None:
+    held.update({TOPIC: 45, FLIGHTS: 60})
+    pressure.pause(consumer, TOPIC)
+    held[FLIGHTS] = 0
+    pressure.resume(consumer)
+    assert pressure.paused == {TOPIC}
+    held[TOPIC] = 44
+    pressure.resume(consumer)
+    assert pressure.paused == frozenset()

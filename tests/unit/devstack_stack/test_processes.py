@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import PartNotReadyError
-from devstack.processes import ChildProcess
+from devstack.processes import ChildProcess, how_it_ended
 
 DEADLINE_SECONDS = 20
 
@@ -164,3 +164,16 @@ def test_it_dies_with_a_parent_that_is_killed(code: str, tmp_path: Path) -> None
         parent.kill()
 
     wait_until(lambda: gone(child))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (3, "ended with exit code 3"),
+        (-9, "was killed by signal 9 (SIGKILL)"),
+        (-64, "was killed by signal 64 (SIGRTMAX)"),
+        (-99, "was killed by signal 99"),
+    ],
+)
+def test_an_end_by_a_signal_is_told_as_such(code: int, said: str) -> None:
+    assert how_it_ended(code) == said

@@ -40,6 +40,14 @@ def hanging() -> Iterator[Check]:
     over.set()
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/readyz?verbose", "/metrics"])
+def test_head_is_answered_as_get_without_the_body(path: str) -> None:
+    with HealthServer(ANY_PORT, {"broker": away}) as server:
+        head, whole = httpx.head(server.address + path), httpx.get(server.address + path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
 def test_all_is_well() -> None:
     with HealthServer(ANY_PORT, {"broker": well, "clickhouse": well}) as server:
         assert get(server, "/livez") == (200, "ok")

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import clickhouse_connect
 import pytest
 import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from runtime.logging import Repeats, configure_logging
 from runtime.settings import LogSettings
@@ -150,3 +152,12 @@ def test_librdkafka_says_the_same_thing_once_in_a_while() -> None:
     assert passes("FAIL broker 2 refused (after 1ms in state CONNECT)")
     now[0] = 30.0
     assert passes("FAIL broker 1 refused (after 1ms in state CONNECT)")
+
+
+def test_what_clickhouses_client_says_of_each_failed_attempt_is_left_to_who_catches_it(
+    configure: Configure,
+) -> None:
+    out = configure(level="info")
+    with pytest.raises(ClickHouseError):
+        clickhouse_connect.get_client(dsn="http://127.0.0.1:9/default")
+    assert out.getvalue() == ""

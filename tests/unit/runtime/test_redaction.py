@@ -49,3 +49,18 @@ def test_the_secrets_of_settings_are_found_in_every_spelling() -> None:
     assert HIDDEN in hide_text(f"Illegal header value {b'Bearer two%slines' % chr(10).encode()!r}", found)
     assert not {"someone", "north", "abc", ""} & set(found)
     assert list(found) == sorted(found, key=len, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/default",
+        "http://default@127.0.0.1:1/default",
+        "http://u:hunter2@127.0.0.1:1/default",
+    ],
+)
+def test_where_clickhouse_is_can_be_read_and_its_password_cannot(url: str) -> None:
+    settings = load_settings(env={"INGEST_CLICKHOUSE__URL": url})
+    said = f"ClickHouse at {settings.clickhouse.address} does not answer"
+    assert hide_text(said, secret_values(settings)) == said
+    assert "hunter2" not in hide_text(f"cannot use {url}", secret_values(settings))

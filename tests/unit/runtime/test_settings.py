@@ -153,6 +153,17 @@ def test_a_config_file_that_cannot_be_used_says_why(tmp_path: Path, text: str | 
     assert str(config) in problem
 
 
+@pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("a = ", "is not valid TOML")])
+def test_a_file_of_the_command_line_is_told_as_such(tmp_path: Path, text: str | None, reason: str) -> None:
+    config = tmp_path / "mine.toml"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(SettingsError, match=reason) as caught:
+        load_with_origins(env={"INGEST_CONFIG": "/another.toml"}, config=config)
+    assert str(caught.value).startswith("--config: ")
+    assert "another" not in str(caught.value)
+
+
 def test_a_secrets_folder_that_is_named_must_exist(tmp_path: Path) -> None:
     (problem,) = problems({"INGEST_SECRETS_DIR": str(tmp_path / "no")})
     assert problem == f"INGEST_SECRETS_DIR: there is no folder {tmp_path / 'no'}"

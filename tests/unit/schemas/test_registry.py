@@ -209,3 +209,25 @@ def test_an_address_that_cannot_be_one_is_refused_at_once(url: str) -> None:
 def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(RegistryRefusedError, match="cannot be set up"):
         SchemaRegistry("https://localhost:1", ca_file=tmp_path / "ca.pem")
+
+
+DECLARED = {**OLD, "ingest": {"mode": "append", "sort": ["x"], "key": ["x"]}}
+
+
+def test_what_tables_and_ids_are_made_by_is_compared_with_the_newest_version_only(
+    httpserver: HTTPServer, registry: SchemaRegistry
+) -> None:
+    answers(httpserver, "POST", f"/subjects/{SUBJECT}", NOT_FOUND | {"error_code": 40403}, 404)
+    answers(httpserver, "GET", f"/subjects/{SUBJECT}/versions", [1, 2])
+    for number, schema in ((1, {**DECLARED, "ingest": {"key": ["y"]}}), (2, DECLARED)):
+        version = {"subject": SUBJECT, "version": number, "id": number, "schema": json.dumps(schema)}
+        answers(httpserver, "GET", f"/subjects/{SUBJECT}/versions/{number}", version)
+    answers(httpserver, "POST", f"/subjects/{SUBJECT}/versions", {"id": 4})
+    changed = {**DECLARED, "ingest": {"mode": "append", "sort": [], "key": ["x"]}}
+    with pytest.raises(IncompatibleSchemaError, match="does not go with") as caught:
+        registry.register(SUBJECT, changed)
+    assert [line.split(";")[0] for line in caught.value.differences] == ["sort was (x), and now is ()"]
+    assert f"POST /subjects/{SUBJECT}/versions" not in calls(httpserver)
+    answers(httpserver, "POST", f"/compatibility/subjects/{SUBJECT}/versions", {"is_compatible": True})
+    assert registry.check(SUBJECT, changed) == caught.value.differences
+    assert registry.register(SUBJECT, {**DECLARED, "doc": "new"}) == 4
