@@ -69,6 +69,11 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "run `ingest doctor`",
     ),
     "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
+    "producer.errors.RunLimitedError": (
+        ExitCode.ERROR,
+        "the source may not run now",
+        "run it again at that time, or leave it to the daemon",
+    ),
     "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),
     "consumer.errors.RetryError": (ExitCode.UNREACHABLE, "a server does not answer", "run `ingest doctor`"),
     "consumer.errors.ConsumerError": (ExitCode.ERROR, "loading failed", ""),

@@ -10,6 +10,7 @@ from connectors.registry import ConnectorRegistry
 from producer.cursors import CursorStore
 from producer.engine import IngestionEngine
 from producer.limiter import RateLimiter
+from producer.limits.store import LimitsStore
 from producer.metrics import WAITING
 from producer.preparation import Preparation
 from producer.publisher import Publisher
@@ -44,7 +45,7 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
     reader = client_properties(settings.kafka, **{"group.id": "ingest-cursors", "fetch.wait.max.ms": 10})
     cursors = CursorStore(reader, names.cursors, lambda: topics.partitions(names.cursors))
     abandon = threading.Event()
-    limits = {name: plugin.cls.rate_limit for name, plugin in connectors.sources.items()}
+    classes = {name: plugin.cls for name, plugin in connectors.sources.items()}
 
     def open_publisher(target: Target) -> Publisher:
         waiting = Waiting(
@@ -59,10 +60,18 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
         return Publisher(target, open_epoch=open_epoch, load=cursors.load, ends=topics.ends)
 
     registry = settings.registry
-    with SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as schemas:
+    with (
+        SchemaRegistry(registry.url, basic_auth=registry.basic_auth, ca_file=registry.ca_file) as schemas,
+        LimitsStore(properties, reader, names.limits, lambda: topics.partitions(names.limits)) as limits,
+    ):
         preparation = Preparation(connectors, schemas, topics, names, settings.sources)
         engine = IngestionEngine(
-            preparation, RateLimiter(limits), Tails(reader), topics, open_publisher, settings.producer
+            preparation,
+            RateLimiter.of(classes, store=limits),
+            Tails(reader),
+            topics,
+            open_publisher,
+            settings.producer,
         )
         # What the imports made stays for ever; collections that skip it save a third of the time of a record.
         gc.collect()

@@ -15,7 +15,10 @@ from typing import Any
 import structlog
 
 from connectors.base import BaseConnector
+from connectors.errors import QuotaExhaustedError
+from connectors.http import governed_by
 from producer.checkpoint import Limits
+from producer.errors import SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
@@ -91,8 +94,14 @@ class IngestionEngine:
             not_before = self._limiter.check_limit(job.source)
             if not_before is not None:
                 LIMITED.labels(job.source).inc()
-                return Requeued(not_before, f"rate limit of {job.source}")
-            return self._run(prepared, job)
+                return Requeued(not_before, str(self._limiter.waiting(job.source)))
+            try:
+                return self._run(prepared, job)
+            except SourceError as exc:
+                # What it had extracted is committed. A quota used up is no failure, the run goes on later.
+                if isinstance(exc.__cause__, QuotaExhaustedError):
+                    return Requeued(exc.__cause__.until, str(exc.__cause__))
+                raise
 
     def stop(self) -> None:
         """End all runs at their generators' next items; what was extracted is still published."""
@@ -163,14 +172,16 @@ class IngestionEngine:
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
-        slices = Slices(
-            source,
-            lambda: intake.open(since),
-            intake.batch,
-            max_items=self._settings.slice_records,
-            max_seconds=self._settings.slice_seconds,
-            weigh=lambda batch: batch.weight,
-        )
+        # The connector's thread copies the context, and with it what its HTTP clients count against.
+        with governed_by(budget=self._limiter.budget(source)):
+            slices = Slices(
+                source,
+                lambda: intake.open(since),
+                intake.batch,
+                max_items=self._settings.slice_records,
+                max_seconds=self._settings.slice_seconds,
+                weigh=lambda batch: batch.weight,
+            )
         with self._lock:
             self._running[source] = slices
             if self._stopped:

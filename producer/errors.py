@@ -3,6 +3,7 @@
 ProducerError
 ├── SourceError               the connector raised, exited or gave nothing iterable: retried, attempts bounded
 ├── PublishFailedError        the broker refused records for good: retried, attempts bounded
+├── RunLimitedError           `ingest run` was refused by a rate limit, which names the time
 ├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
 ├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
@@ -48,6 +49,10 @@ class PublishFailedError(ProducerError):
     """The broker refused records of this run, and not for being away; their number and its reason are in the
     text.
     """
+
+
+class RunLimitedError(ProducerError):
+    """A rate limit lets the source run, or go on, only later; the text says when."""
 
 
 class RunStoppedError(ProducerError):

@@ -27,9 +27,9 @@ _VALUE = itemgetter("value")
 class Batch:
     """One slice of `extracted` items: `items[i]` became `messages[i]`, the others were rejected.
 
-    `size` are the bytes of all values. `cursors[i]` is the value of its record's cursor field; without one the
-    list stays empty. The records themselves are not kept: they are freed where they were made, while they are
-    in the processor's cache.
+    `size` are the bytes of all values. `cursors[i]` is the value of its record's cursor field; without one
+    the list stays empty. The records themselves are not kept: they are freed where they were made, while they
+    are in the processor's cache.
     """
 
     extracted: int

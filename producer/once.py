@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from connectors.registry import ConnectorRegistry
 from producer.assembly import Parts, assembled
 from producer.engine import Requeued
+from producer.errors import RunLimitedError
 from producer.run import RunReport
 from runtime.exit_codes import DEAD_LETTERS, INTERRUPTED, OK, ExitCode
 from runtime.settings import Settings
@@ -25,15 +26,16 @@ def run_once(
     SIGTERM or Ctrl-C ends the run at its next item, with what was extracted acknowledged (`completed` is then
     False). Waits for nothing that is away at the start: raises BrokerAwayError or RegistryUnavailableError;
     StopSourceError, ContractError, IncompatibleSchemaError, SourceError or PublishFailedError for what is
-    wrong with the source. A broker lost in mid-run is waited for.
+    wrong with the source, RunLimitedError when a rate limit lets it run later only. A broker lost in mid-run
+    is waited for.
     """
     found = connectors or ConnectorRegistry.discover(settings.connectors.paths)
     found.get(source)
     with assembled(settings, found) as parts, _stoppable(parts, settings.producer.drain_seconds):
-        parts.topics.ensure_cursors(Names(settings.topic_prefix).cursors)
+        parts.topics.ensure_state(Names(settings.topic_prefix))
         outcome = parts.engine.run(JobPayload(source=source, since=since, reason="ingest run"))
-    # The limiter of a fresh process has counted nothing yet, and every limit allows at least one run.
-    assert not isinstance(outcome, Requeued)
+    if isinstance(outcome, Requeued):
+        raise RunLimitedError(f"{source}: {outcome.reason}. What was extracted before is published.")
     return outcome
 
 

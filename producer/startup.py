@@ -63,7 +63,7 @@ class Startup:
         fault = self._parts.topics.reachable()
         if fault is not None:
             raise BrokerAwayError(fault)
-        self._parts.topics.ensure_cursors(self._names.cursors)
+        self._parts.topics.ensure_state(self._names)
         return self._parts.cursors.load_all()
 
     def _registry_answers(self) -> bool:

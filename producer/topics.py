@@ -22,6 +22,7 @@ from producer.errors import BrokerAwayError, TopicRefusedError
 from producer.limits.store import LIMITS_CONFIG
 from producer.positions import Ends
 from runtime.settings import ProducerSettings
+from schemas.names import Names
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -79,9 +80,9 @@ class Topics:
             self._counts.pop(own, None)
         return self._message_bytes([topic, dead_letter_topic])
 
-    def ensure_cursors(self, topic: str) -> None:
-        """Create the compacted topic of the cursors if it is missing."""
-        self._ensure({topic: COMPACT})
+    def ensure_state(self, names: Names) -> None:
+        """Create what is missing of the compacted topics in which the producers keep their state."""
+        self._ensure({names.cursors: COMPACT, names.limits: LIMITS_CONFIG})
 
     def ends(self, topics: Sequence[str]) -> Ends:
         """The offsets at which these topics end now: what was acknowledged before stands before them.
@@ -101,10 +102,6 @@ class Topics:
         except (KafkaException, TimeoutError) as exc:
             raise BrokerAwayError(f"the broker does not say where {', '.join(topics)} end: {exc}") from exc
         return ends
-
-    def ensure_limits(self, topic: str) -> None:
-        """Create the compacted topic of the rate limits if it is missing."""
-        self._ensure({topic: LIMITS_CONFIG})
 
     def partitions(self, topic: str) -> int:
         """How many partitions an existing topic has."""

@@ -72,7 +72,7 @@ def test_each_record_is_there_once(
 def prepared_places(settings: Settings, kind: str) -> list[tuple[str, int]]:
     """All partitions of the topics that sources share; they are there already."""
     names, topics = Names(settings.topic_prefix), topics_of(settings)
-    topics.ensure_cursors(names.cursors)
+    topics.ensure_state(names)
     topics.ensure_source(names.topic(kind), names.dead_letter_topic(names.topic(kind)), names.ledger)
     shared = (names.cursors, names.ledger)
     return [(topic, one) for topic in shared for one in range(topics.partitions(topic))]

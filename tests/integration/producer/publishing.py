@@ -31,7 +31,7 @@ def target_of(settings: Settings, source: str = "weather") -> Target:
     names, topics = Names(settings.topic_prefix), topics_of(settings)
     topic = names.topic(source)
     dead_letters = names.dead_letter_topic(topic)
-    topics.ensure_cursors(names.cursors)
+    topics.ensure_state(names)
     limit = topics.ensure_source(topic, dead_letters, names.ledger)
     identity = names.transactional_id(source)
     return Target(source, topic, dead_letters, names.cursors, names.ledger, identity, limit)

@@ -74,7 +74,7 @@ def parts_for(settings: Settings, *classes: type[BaseConnector]) -> Iterator[Par
     """The producer's parts for these connectors, with the cursors topic there."""
     plugins = [Plugin(str(cls.name), cls, "test") for cls in classes]
     with assembled(settings, ConnectorRegistry(plugins)) as parts:
-        parts.topics.ensure_cursors(Names(settings.topic_prefix).cursors)
+        parts.topics.ensure_state(Names(settings.topic_prefix))
         yield parts
 
 

@@ -34,8 +34,9 @@ PROCESS = Path(__file__).with_name("limited_process.py")
 @contextmanager
 def store_of(settings: Settings, **overrides: str) -> Iterator[LimitsStore]:
     topics = Topics(client_properties(settings.kafka), settings.producer)
-    topic = Names(settings.topic_prefix).limits
-    topics.ensure_limits(topic)
+    names = Names(settings.topic_prefix)
+    topics.ensure_state(names)
+    topic = names.limits
     writer = {**client_properties(settings.kafka), **overrides}
     reader = client_properties(settings.kafka, **{"group.id": "ingest-limits", "fetch.wait.max.ms": 10})
     with LimitsStore(writer, reader, topic, lambda: topics.partitions(topic), timeout=3.0) as store:
