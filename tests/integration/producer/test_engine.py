@@ -229,7 +229,8 @@ def test_the_generator_is_held_back_while_a_checkpoint_is_not_acknowledged(setti
             },
             env={},
         )
-        proxy.hold_response(Api.PRODUCE, times=math.inf)
+        topic = Names(settings.topic_prefix).topic("readings")
+        proxy.hold_response(Api.PRODUCE, about=topic, times=math.inf)
         with parts_for(narrow, connector) as parts:
             stands_still(parts, counter, 2000 + 2 * 500 + AHEAD_MEANWHILE // 500)
 
