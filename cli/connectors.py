@@ -1,5 +1,6 @@
 """`ingest connectors`: what is there, whether it is right, and what it would publish."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -93,12 +94,15 @@ def try_out(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the source.")],
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Stop after so many records.")] = 10,
-    since: Annotated[str | None, typer.Option(metavar="T", help="Extract from here on.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="Extract from here on, such as 2026-01-31.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a connector for a few records and show them. Publishes nothing, stores nothing."""
     from cli.output import print_json
     from cli.trial import TRY_SECONDS, Patience, run_trial, show_trial
+    from cli.waits import telling_waits
     from connectors.resilience import sleeping_with
     from runtime.exit_codes import ExitCode
     from schemas.names import Names
@@ -108,7 +112,8 @@ def try_out(
     connector = session.registry(settings).create(name, settings.sources.get(name, {}))
     if name in settings.connectors.skip:
         session.say(f"{name} is skipped: {_SKIPPED}")
-    with sleeping_with(Patience(TRY_SECONDS)):
+    waits = telling_waits(lambda text: session.say(session.hide(text)), terminal=sys.stderr.isatty())
+    with waits, sleeping_with(Patience(TRY_SECONDS)):
         trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
     if as_json:
         print_json(trial.as_dict())

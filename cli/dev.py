@@ -70,7 +70,7 @@ def banner(stack: DevStack, daemons: Daemons | None, *, kept: bool) -> Panel:
         ("data", f"{stack.folder}  ({_keeping(kept, full_broker=addresses.kafka)})"),
         ("logs", str(stack.folder / "logs")),
         ("2nd shell", f". {stack.folder / ENVIRONMENT}   (then every `ingest` command finds this stack)"),
-        ("Kafka tools", f"kafka-python admin -b {addresses.bootstrap_servers} topics list; kcat -b …"),
+        ("Kafka tools", f"read no such file: give them -b {addresses.bootstrap_servers}"),
         ("properties", stack.environment().get("INGEST_KAFKA__PROPERTIES", "none needed")),
         ("not for", "production: one node, no passwords, loopback only"),
         ("stop", "Ctrl-C"),

@@ -59,7 +59,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "settings of a source are missing or wrong",
         "",
     ),
-    "connectors.errors.ConnectorFolderError": (ExitCode.CONFIG, "a folder of connectors is missing", ""),
+    "connectors.errors.ConnectorFolderError": (ExitCode.CONFIG, "a folder of connectors cannot be read", ""),
     "connectors.errors.DuplicateSourceError": (ExitCode.CONFIG, "two sources have one name", ""),
     "connectors.errors.SinceError": (ExitCode.CONFIG, "--since cannot be used", ""),
     "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),

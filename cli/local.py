@@ -55,5 +55,5 @@ def demo(
     """Send real data through the whole pipeline on this machine, and count it at every stage."""
     from cli.demo import run
 
-    current(context).load()
+    current(context, as_json=as_json).load()
     raise typer.Exit(run(keep, as_json, broker))

@@ -1,10 +1,13 @@
 """One pass of one source for `ingest run`: checks first what can be, tells a failure with its place."""
 
+import sys
+
 from prometheus_client import REGISTRY
 
 from cli.blame import blame
 from cli.errors import RunFailedError
 from cli.session import Session
+from cli.waits import telling_waits
 from connectors.base import BaseConnector
 from connectors.configuration import build_settings
 from connectors.errors import UpstreamError
@@ -32,7 +35,8 @@ def run_single(session: Session, source: str, since: str | None) -> RunReport:
     cls.parse_since(since)
     before = _counted(source)
     try:
-        return run_once(settings, source, since, connectors=connectors)
+        with telling_waits(lambda text: session.say(session.hide(text)), terminal=sys.stderr.isatty()):
+            return run_once(settings, source, since, connectors=connectors)
     except SourceError as exc:
         counts = {name: count - before[name] for name, count in _counted(source).items()}
         raise _failed(source, cls, exc, counts) from exc

@@ -41,7 +41,7 @@ class Patience:
         self._left -= seconds
         if self._left < 0:
             raise CommandError(
-                "the outside API keeps failing (see the warnings above). A daemon would go on trying; "
+                "the outside API keeps failing (see above). A daemon would go on trying; "
                 "look at the address and the credentials in the source's settings"
             )
         self._sleep(seconds)

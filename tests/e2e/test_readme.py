@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from runtime.exit_codes import ExitCode
 from runtime.settings import Settings
 from schemas.names import Names
 
@@ -46,7 +47,7 @@ def subscriber(settings: Settings, topic: str) -> Iterator[subprocess.Popen[str]
     """The README's Python subscriber, with the addresses of this test in place of the README's."""
     program = block("my-team")
     for written, real in {
-        "http://localhost:8081": settings.registry.url,
+        "http://localhost:8081/apis/ccompat/v7": settings.registry.url,
         "localhost:9092": settings.kafka.bootstrap_servers,
         "ingest.weather": topic,
         "my-team": f"{topic}-subscriber",
@@ -75,6 +76,22 @@ def test_the_connector_is_checked_tried_published_and_subscribed_to(
         lines = sorted(process.stdout.readline() for _ in QUAKES)
     assert [line.split()[0] for line in lines] == sorted(str(quake["id"]) for quake in QUAKES)
     assert all(line.endswith("1.5\n") for line in lines)
+
+
+def test_the_registry_of_the_examples_is_the_one_of_compose() -> None:
+    text = README.read_text("utf-8")
+    compose = (README.parent / "docker-compose.yml").read_text("utf-8")
+    (path,) = set(re.findall(r"INGEST_REGISTRY__URL: http://registry:8080(\S+)", compose))
+    _, _, subscribing = text.partition("## Subscribing from another team")
+    examples, _, _ = subscribing.partition("## Replaying")
+    found = re.findall(r"http://localhost:8081([^\s\"`)]*)", examples)
+    assert len(found) == 3
+    assert set(found) == {path}
+
+
+def test_the_exit_codes_are_the_commands_own() -> None:
+    table = re.findall(r"^\| (\d+) \| (.*) \|$", README.read_text("utf-8"), re.MULTILINE)
+    assert table == [(str(code.value), code.meaning) for code in ExitCode]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_check_is_content_with_right_settings(ingest: Ingest, folder: Path) -> N
         ("INGEST_SOURCES__PRICE__ROWS", "1", "did you mean 'prices'?"),
         ("INGEST_KAFKA__PROPERTIES__BATCH_SIZE", "big", "batch.size"),
         ("INGEST_CONNECTORS__PATHS", "/no/such/folder", "/no/such/folder"),
-        ("INGEST_CONNECTORS__PATHS", "/no/such/folder", "ingest: a folder of connectors is missing"),
+        ("INGEST_CONNECTORS__PATHS", "/no/such/folder", "ingest: a folder of connectors cannot be read"),
         ("INGEST_CONNECTORS__SKIP", "fligths", "no source is called 'fligths'; did you mean 'flights'?"),
     ],
 )
