@@ -7,6 +7,7 @@ source, its cursor and its topic are the producer's. docs/authors.md walks throu
 """
 
 from connectors.base import BaseConnector, NoSettings
+from connectors.checkpoint import Checkpoint
 from connectors.errors import (
     ConnectorError,
     MissingPackageError,
@@ -22,6 +23,7 @@ from connectors.schedule import cron, every
 
 __all__ = [
     "BaseConnector",
+    "Checkpoint",
     "ConnectorError",
     "MissingPackageError",
     "NoSettings",

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from connectors.checkpoint import Checkpoint
 from connectors.errors import RecordError, SinceError
 from connectors.since import examples, read_since
 from schemas.contract import SourceContract, data_record
@@ -68,7 +69,13 @@ class BaseConnector(ABC):
                 later version and set aside at discovery until then.
     cursor      field whose maximum is the next run's `since`; none: every run starts from nothing.
     ordered     True only if records always come in cursor order. Then the cursor moves while a run goes on;
-                otherwise at its end: a crash in mid-run would skip whatever had not come yet.
+                otherwise at its end, and wherever `extract` yields a `Checkpoint`: a crash in mid-run would
+                skip whatever had not come yet.
+    lookback    how much earlier than the cursor `since` begins, for data that come late: a timedelta or a
+                number, whatever can be taken from a value of the cursor. What is in the topic unchanged is
+                not published again.
+    State       pydantic model of a cursor of the connector's own, such as page tokens or a position per
+                account, instead of `cursor`: `since` is the latest one that a `Checkpoint` gave.
 
     An instance lives for one run, in one thread. The constructor does no work and opens nothing.
     """
@@ -85,6 +92,8 @@ class BaseConnector(ABC):
     mode: ClassVar[Literal["append", "upsert"]] = "append"
     cursor: ClassVar[str | None] = None
     ordered: ClassVar[bool] = False
+    lookback: ClassVar[Any] = None
+    State: ClassVar[type[BaseModel] | None] = None
 
     settings: (
         Any  # an instance of Settings; a subclass may annotate it `settings: Settings` for the type checker
@@ -131,7 +140,8 @@ class BaseConnector(ABC):
         `extract` raises.
         """
         contract, run_id = self.contract(), run_id or uuid.uuid4().hex
-        for place, item in enumerate(self.extract(self.parse_since(since)), start=1):
+        items = (item for item in self.extract(self.parse_since(since)) if not isinstance(item, Checkpoint))
+        for place, item in enumerate(items, start=1):
             try:
                 record = self.transform(item)
             except Exception as exc:
@@ -155,7 +165,9 @@ class BaseConnector(ABC):
 
     @classmethod
     def cursor_type(cls) -> TypeAdapter[Any]:
-        """Reads (`validate_python`) and writes (`dump_python(mode="json")`) values of the cursor field."""
+        """Reads (`validate_python`) and writes (`dump_python(mode="json")`) values of the cursor or State."""
+        if cls.State is not None:
+            return TypeAdapter(cls.State)
         if cls.cursor is None:
             raise SinceError(
                 f"{source_name(cls)} declares no cursor: every run starts from nothing, without `since`"
@@ -177,9 +189,18 @@ class BaseConnector(ABC):
         except ValueError as exc:  # pydantic's is one
             reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
             raise SinceError(
-                f"since={since!r} is no value of {source_name(cls)}'s cursor field `{cls.cursor}`: "
+                f"since={since!r} is no value of {source_name(cls)}'s {cls._cursor_words()}: "
                 f"{reason}{examples(adapter)}"
             ) from exc
+
+    @classmethod
+    def has_cursor(cls) -> bool:
+        """Whether runs have a `since`."""
+        return cls.cursor is not None or cls.State is not None
+
+    @classmethod
+    def _cursor_words(cls) -> str:
+        return f"cursor field `{cls.cursor}`" if cls.State is None else f"State {cls.State.__name__}"
 
 
 def source_name(cls: type[BaseConnector]) -> str:

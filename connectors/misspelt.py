@@ -34,6 +34,8 @@ DECLARED = (
     "mode",
     "cursor",
     "ordered",
+    "lookback",
+    "State",
 )
 # `port` and `sort` are at 0.75, `kye` and `key` (the same letters) at 0.67.
 _NEAR = 0.8

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.checkpoint import Checkpoint
 from connectors.configuration import build_settings
 from connectors.declaration import check_declaration
 from schemas.avro import build_schema
@@ -72,7 +73,7 @@ def _take(source: BaseConnector, since: Any, limit: int) -> list[Any]:
     )
     # Closed by hand: what a generator raises when the collector closes it is lost.
     with contextlib.closing(stream) if isinstance(stream, Generator) else contextlib.nullcontext():
-        return list(itertools.islice(stream, limit))
+        return list(itertools.islice((item for item in stream if not isinstance(item, Checkpoint)), limit))
 
 
 def _record(source: BaseConnector, item: Any) -> DataRecord:
