@@ -16,6 +16,7 @@ from cli.blame import blame, check_items
 from cli.errors import CommandError
 from cli.output import to_json
 from connectors.base import BaseConnector
+from connectors.checkpoint import Checkpoint
 from connectors.errors import ConnectorError
 from runtime.redaction import hide_text
 from schemas.avro import build_schema
@@ -111,8 +112,9 @@ def _told(connector: BaseConnector, since: Any) -> Generator[Any]:
         items = iter(check_items(connector.extract(since)))
         with _closing_if_possible(items):
             for item in items:
-                yield item
-                count += 1
+                if not isinstance(item, Checkpoint):
+                    yield item
+                    count += 1
     except (ConnectorError, CommandError):
         raise
     except (Exception, SystemExit) as exc:

@@ -162,7 +162,12 @@ def _check_limits(cls: type[BaseConnector]) -> None:
 
 
 def _check_cursor(cls: type[BaseConnector]) -> None:
+    if cls.State is not None:
+        _check_state(cls)
+        return
     if cls.cursor is None:
+        if cls.lookback is not None:
+            raise DeclarationError(f"{cls.__name__}.lookback goes back from no cursor: declare a cursor")
         if cls.ordered:
             raise DeclarationError(
                 f'{cls.__name__} is `ordered` by no cursor: add cursor = "<a Record field>"'
@@ -177,6 +182,18 @@ def _check_cursor(cls: type[BaseConnector]) -> None:
         raise DeclarationError(
             f"{cls.__name__}.cursor = {cls.cursor!r} may be None, which has no order: make it required"
         )
+
+
+def _check_state(cls: type[BaseConnector]) -> None:
+    if not _is_model(cls.State):
+        raise DeclarationError(f"{cls.__name__}.State must be a pydantic model: class State(BaseModel): …")
+    for member in ("cursor", "lookback"):
+        if getattr(cls, member) is not None:
+            raise DeclarationError(
+                f"{cls.__name__} declares `State` and `{member}`: with a State, only a Checkpoint moves it"
+            )
+    if cls.ordered:
+        raise DeclarationError(f"{cls.__name__} is `ordered` by no cursor: a State has no order")
 
 
 def _may_be_none(annotation: Any) -> bool:

@@ -165,7 +165,8 @@ class IngestionEngine:
         connector, target = prepared.connector, prepared.target
         previous = publisher.take_over()
         since = connector.parse_since(_since(job, prepared, previous))
-        starts = tail_starts(previous, since, None if connector.cursor is None else connector.parse_since)
+        parse = connector.parse_since if connector.has_cursor() else None
+        starts = tail_starts(previous, since, parse, exact=connector.State is not None)
         if starts is not None:
             self._tails.read(target, starts, records, letters)
         return Beginning(previous, since, self._topics.ends(target.topics), records, letters)
@@ -202,5 +203,9 @@ _BOUND = frozenset({"source", "run_id"})
 def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> Any:
     if job.since is not None:
         return job.since
+    connector = prepared.connector
     # A connector that no longer declares a cursor starts from nothing, whatever was stored for it.
-    return previous.cursor if previous is not None and prepared.connector.cursor is not None else None
+    if previous is None or previous.cursor is None or not connector.has_cursor():
+        return None
+    since = connector.parse_since(previous.cursor)
+    return since if connector.lookback is None else since - connector.lookback

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from connectors.base import BaseConnector
+from connectors.checkpoint import Checkpoint
 from producer.dead_letters import Rejected
 from schemas.encoder import RecordEncoder
 from schemas.errors import UnencodableRecordError
@@ -29,13 +30,15 @@ class Batch:
 
     `size` are the bytes of all values. `cursors[i]` is the value of its record's cursor field; without one
     the list stays empty. The records themselves are not kept: they are freed where they were made, while they
-    are in the processor's cache.
+    are in the processor's cache. `checkpoints` are the places at which the connector said that it can go on:
+    how many messages come before, and the cursor.
     """
 
     extracted: int
     items: list[Any] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     cursors: list[Any] = field(default_factory=list)
+    checkpoints: list[tuple[int, Any]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
 
@@ -79,8 +82,30 @@ class Intake:
         return self._transformed(items) if self._own_transform else items
 
     def batch(self, part: list[Any]) -> Batch:
-        """Messages and rejects of one slice of what `open` gave; raises nothing for any item."""
-        batch = Batch(len(part))
+        """Messages and rejects of one slice of what `open` gave; raises nothing for any item.
+
+        SinceError for a Checkpoint whose cursor is no value of the connector's cursor.
+        """
+        batch = Batch(0)
+        if Checkpoint not in set(map(type, part)):
+            self._add(part, batch)
+        else:
+            self._add_pieces(part, batch)
+        batch.measure()
+        return batch
+
+    def _add_pieces(self, part: list[Any], batch: Batch) -> None:
+        """The items before each Checkpoint, its cursor, and the items after the last one."""
+        start = 0
+        for place, item in enumerate(part):
+            if isinstance(item, Checkpoint):
+                self._add(part[start:place], batch)
+                batch.checkpoints.append((len(batch.messages), self._connector.parse_since(item.cursor)))
+                start = place + 1
+        self._add(part[start:], batch)
+
+    def _add(self, part: list[Any], batch: Batch) -> None:
+        batch.extracted += len(part)
         items, records = self._records(part, batch.rejected)
         while records:
             encoded, error = self._encoded(records)
@@ -93,8 +118,6 @@ class Intake:
                 break
             batch.rejected.append(Rejected.for_error(items[count], "encoding", error))
             items, records = items[count + 1 :], records[count + 1 :]
-        batch.measure()
-        return batch
 
     def _records(self, part: list[Any], rejected: list[Rejected]) -> tuple[list[Any], list[BaseModel]]:
         """The items that are records, and the records; adds the others to `rejected`."""
@@ -115,7 +138,7 @@ class Intake:
         except UnencodableRecordError as exc:
             return exc.encoded, exc
 
-    def _transformed(self, items: Iterable[Any]) -> Iterator["_Pair"]:
+    def _transformed(self, items: Iterable[Any]) -> Iterator["_Pair | Checkpoint"]:
         try:
             for item in items:
                 yield self._pair(item)
@@ -124,7 +147,9 @@ class Intake:
             if close is not None:
                 close()
 
-    def _pair(self, item: Any) -> "_Pair":
+    def _pair(self, item: Any) -> "_Pair | Checkpoint":
+        if isinstance(item, Checkpoint):
+            return item
         try:
             record = self._connector.transform(item)
         except Exception as exc:

@@ -31,7 +31,9 @@ class Position(BaseModel):
     run that reached the end of its source had started: None while there is none, so a first run cut short is
     seen. `checkpoint` counts those of the run `run_id`; `jobs` are the jobs it has done for the last time,
     `writer` the process. `ends` are the ends of the source's topics when the cursor last moved: what stands
-    behind them, the cursor does not cover. `marks` are older pairs of the two, oldest first. Unknown keys are
+    behind them, the cursor does not cover. `high` is the highest cursor value before them, which is above
+    `cursor` where a connector that is not ordered has said how far it is safe. `marks` are older pairs of
+    `high` and `ends`, oldest first. Unknown keys are
     allowed: a newer version may write more.
     """
 
@@ -46,6 +48,7 @@ class Position(BaseModel):
     writer: str = ""
     jobs: tuple[str, ...] = ()
     ends: Ends = Field(default_factory=dict)
+    high: JsonValue = None
     marks: tuple[Mark, ...] = ()
 
     def message(self) -> tuple[bytes, bytes]:
@@ -54,8 +57,8 @@ class Position(BaseModel):
 
     @property
     def mark(self) -> Mark:
-        """The present pair of cursor and ends."""
-        return Mark(cursor=self.cursor, ends=self.ends)
+        """The present pair of highest cursor value and ends."""
+        return Mark(cursor=self.cursor if self.high is None else self.high, ends=self.ends)
 
 
 def with_mark(marks: Sequence[Mark], latest: Mark) -> tuple[Mark, ...]:

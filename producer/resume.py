@@ -10,17 +10,24 @@ from producer.positions import Ends, Position
 
 
 def tail_starts(
-    previous: Position | None, since: Any, parse: Callable[[JsonValue], Any] | None
+    previous: Position | None,
+    since: Any,
+    parse: Callable[[JsonValue], Any] | None,
+    *,
+    exact: bool = False,
 ) -> Ends | None:
     """The offsets behind which all published records at or after `since` stand; None if there are none.
 
     A partition that is missing counts from its start. `parse` reads a stored cursor, None for a source
     without one: of those only a run that was cut short is looked for, since each run is a new state of all.
+    `exact`: what follows a cursor is not at it, so that a run from the stored one repeats nothing.
     """
     if parse is None:
         return None if previous is None else previous.ends
     if previous is None or since is None:
         return {}
+    if exact and parse(previous.cursor) == since:
+        return previous.ends
     for mark in (previous.mark, *reversed(previous.marks)):
         if mark.cursor is None or _before(mark.cursor, since, parse):
             return mark.ends

@@ -135,12 +135,25 @@ class Run:
         # A key stands in its value, too.
         if 2 * batch.size > self._prepared.target.max_message_bytes:
             self._reject_too_large(batch)
-        self._mark.see(batch.cursors)
         letters = [self._letter(one) for one in batch.rejected]
+        start = 0
+        for end, cursor in batch.checkpoints:
+            self._add(batch, start, end, letters)
+            self._mark.reach(cursor)
+            self._commit(completed=False, safe=cursor)
+            start, letters = end, []
+        self._add(batch, start, len(batch.messages), letters)
+
+    def _add(self, batch: Batch, start: int, end: int, letters: list[Letter]) -> None:
+        """Add the messages from `start` to before `end`, and dead letters, as far as they are new."""
+        whole = start == 0 and end == len(batch.messages)
+        messages = batch.messages if whole else batch.messages[start:end]
+        self._mark.see(batch.cursors if whole else batch.cursors[start:end])
         new_letters = _unseen(letters, self._beginning.letters, lambda one: letter_digest(one.value))
-        new = _unseen(batch.messages, self._beginning.records, lambda one: digest(one["key"], one["value"]))
-        known = batch.extracted - len(new) - len(new_letters)
-        self._checkpoint.add(new, new_letters, batch.size, known)
+        new = _unseen(messages, self._beginning.records, lambda one: digest(one["key"], one["value"]))
+        known = len(messages) + len(letters) - len(new) - len(new_letters)
+        size = batch.size if whole else batch.size * len(messages) // max(1, len(batch.messages))
+        self._checkpoint.add(new, new_letters, size, known)
 
     def _reject_too_large(self, batch: Batch) -> None:
         """Move the items of messages that the topic does not take to the rejected ones."""
@@ -152,6 +165,7 @@ class Run:
                 batch.rejected.append(Rejected(item, "oversized", "MessageSizeTooLarge", what))
         batch.messages = list(compress(batch.messages, fits))
         batch.cursors = list(compress(batch.cursors, fits))
+        batch.checkpoints = [(sum(fits[:place]), cursor) for place, cursor in batch.checkpoints]
 
     def _letter(self, rejected: Rejected) -> Letter:
         target = self._prepared.target
@@ -175,13 +189,16 @@ class Run:
             if not self._sending:
                 self._commit(completed=False)
 
-    def _commit(self, *, completed: bool) -> None:
-        """Publish what has come since the last checkpoint, and where the source stands now."""
+    def _commit(self, *, completed: bool, safe: Any = None) -> None:
+        """Publish what has come since the last checkpoint, and where the source stands now.
+
+        `safe` is a cursor from which the connector has said that it can go on.
+        """
         checkpoint, self._checkpoint = self._checkpoint, self._new_checkpoint()
         self._sending = False
         with COMMIT_SECONDS.labels(self._prepared.target.source).time(), self._slices.meanwhile():
             closing = self._publisher.publish(
-                checkpoint, lambda ends: self._close(checkpoint, ends, completed)
+                checkpoint, lambda ends: self._close(checkpoint, ends, completed, safe)
             )
         self._position, self._ends = closing.position, closing.ends
         self._checkpoints += 1
@@ -193,8 +210,8 @@ class Run:
         PUBLISHED.labels(target.source, target.topic).inc(checkpoint.records)
         DEDUPLICATED.labels(target.source).inc(checkpoint.deduplicated)
 
-    def _close(self, checkpoint: Checkpoint, ends: Ends, completed: bool) -> Closing:
-        position = self._next_position(ends, completed)
+    def _close(self, checkpoint: Checkpoint, ends: Ends, completed: bool, safe: Any) -> Closing:
+        position = self._next_position(ends, completed, safe)
         entry = LedgerEntry(
             source=position.source,
             run_id=self._run_id,
@@ -214,34 +231,42 @@ class Run:
         )
         return Closing(position, self._prepared.ledger.message(entry), ends)
 
-    def _next_position(self, ends: Ends, completed: bool) -> Position:
+    def _next_position(self, ends: Ends, completed: bool, safe: Any) -> Position:
         """The position after this checkpoint.
 
-        The cursor moves at the end of a run, and before it only if records come in its order: others may have
-        skipped older ones so far (P6). A run that began behind the cursor has left out what lies between, so
-        it moves nothing.
+        The cursor moves at the end of a run, and before it only if records come in its order, or to where the
+        connector says: others may have skipped older ones so far (P6). A run that began behind the cursor has
+        left out what lies between, so it moves nothing.
         """
-        before, at = self._position, self._now()
+        before = self._position
         finishes = completed and not self._leaves_gap
-        moves = finishes or (self._prepared.connector.ordered and not self._leaves_gap)
+        moving = None if self._leaves_gap else self._cursor_now(completed, safe)
         present = before.mark if before else Mark()
-        marks = before.marks if before else ()
-        following = Mark(cursor=self._mark.as_json(), ends=ends) if moves else present
-        if following.cursor != present.cursor:
+        marks, jobs = (before.marks, before.jobs) if before else ((), ())
+        high = self._mark.as_json()
+        if moving is not None and high != present.cursor:
             marks = with_mark(marks, present)
-        jobs = before.jobs if before else ()
         return Position(
             source=self._prepared.target.source,
-            cursor=following.cursor,
+            cursor=moving[0] if moving else (before.cursor if before else None),
             run_id=self._run_id,
-            at=at,
-            completed=self._started_at if finishes else before and before.completed,
+            at=self._now(),
+            completed=self._started_at if finishes else (before.completed if before else None),
             checkpoint=self._checkpoints + 1,
             writer=self._writer,
             jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,
-            ends=following.ends,
+            ends=ends if moving else present.ends,
+            high=high if moving else present.cursor,
             marks=marks,
         )
+
+    def _cursor_now(self, completed: bool, safe: Any) -> tuple[JsonValue] | None:
+        """The cursor to store, as a tuple of one; None if the stored one stays."""
+        if completed or self._prepared.connector.ordered:
+            return (self._mark.as_json(),)
+        if safe is None or not self._mark.passes(safe):
+            return None
+        return (self._mark.dump(safe),)
 
     def _new_checkpoint(self) -> Checkpoint:
         return Checkpoint(self._limits, clock=self._clock)

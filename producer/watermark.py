@@ -19,10 +19,13 @@ class Watermark:
         """Raises connectors' SinceError if `stored` is no value of the cursor's type."""
         self._connector = connector
         self._field = connector.cursor
-        self.value: Any = None if self._field is None else connector.parse_since(stored)
+        self._stored: Any = connector.parse_since(stored) if connector.has_cursor() else None
+        self.value: Any = self._stored
 
     def covers(self, since: Any) -> bool:
         """Whether nothing was left out between the value and `since`, where a run begins."""
+        if self._field is None and since is not None:
+            return bool(since == self.value)
         try:
             return since is None or (self.value is not None and bool(since <= self.value))
         except TypeError:
@@ -35,6 +38,18 @@ class Watermark:
         except TypeError:
             # None compares with nothing. Rare, so it is not looked for in every record.
             self.value = self._compared([value for value in values if value is not None])
+
+    def passes(self, cursor: Any) -> bool:
+        """Whether `cursor` is not before the stored one; a State has no order and always passes."""
+        return self._field is None or self._stored is None or bool(cursor >= self._stored)
+
+    def reach(self, cursor: Any) -> None:
+        """The connector has said that it can go on from `cursor`."""
+        if self._field is None:
+            # A State has no order: the latest one counts.
+            self.value = cursor
+        else:
+            self.see([cursor])
 
     def as_json(self) -> JsonValue:
         """The value as it is stored."""
