@@ -33,6 +33,8 @@ class Watermark:
 
     def see(self, values: Sequence[Any]) -> None:
         """Take note of the cursor values of published records; those of an optional field may be None."""
+        if not values:
+            return
         try:
             self.value = _highest(self.value, values)
         except TypeError:

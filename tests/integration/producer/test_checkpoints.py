@@ -47,13 +47,17 @@ def test_an_unordered_source_says_how_far_it_is_safe(settings: Settings) -> None
     assert stored(settings) == "2026-01-01T12:00:49Z"
 
 
-def test_records_beyond_the_safe_cursor_are_known_again_wherever_a_later_run_begins(
-    settings: Settings,
-) -> None:
-    failing = yielding(lambda since: iter([reading(10), reading(5), Checkpoint(moment(5)), 1 / 1]))
-    run(settings, failing)  # 1.0 is no item: a dead letter, and the run completes
-    run(settings, yielding(lambda since: iter([reading(10), reading(11), Checkpoint(moment(10))])))
-    run(settings, yielding(lambda since: iter([reading(10), reading(12)])))
+def test_records_beyond_the_safe_cursor_are_known_again(settings: Settings) -> None:
+    """10 stands before the ends that belong to the cursor 5, and 11 before those of 10."""
+
+    def failing(*found: Any) -> Iterator[Any]:
+        yield from found
+        raise ValueError("cut short")
+
+    failing_run(settings, lambda since: failing(reading(10), reading(5), Checkpoint(moment(5))))
+    failing_run(settings, lambda since: failing(reading(10), reading(11), Checkpoint(moment(10))))
+    assert stored(settings) == "2026-01-01T12:00:10Z"
+    run(settings, yielding(lambda since: iter([reading(10), reading(11), reading(12)])))
     assert ids(settings) == [5, 10, 11, 12]
 
 

@@ -34,9 +34,7 @@ def message(
 
 
 @given(st.text(max_size=300), st.floats(allow_nan=False), st.text(max_size=200))
-def test_the_payload_begins_behind_the_envelope_whatever_is_in_it(
-    id_: str, price: float, run_id: str
-) -> None:
+def test_the_payload_begins_behind_the_envelope(id_: str, price: float, run_id: str) -> None:
     price_of = Price(id=id_ or "1", price=price)
     _, one = message(price_of, run_id="")
     _, other = message(price_of, run_id=run_id)
