@@ -1,6 +1,6 @@
 """The SQL that makes and changes a source's table and view. Pure: text from schemas, nothing is executed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer import sql
@@ -53,7 +53,7 @@ def table_spec(schema: SourceSchema, gated: Gated, database: str, table: str, vi
     if schema.mode != "append":
         raise TopicStoppedError(
             f"The schema asks for mode {schema.mode!r}; this loader keeps every record (mode 'append'). "
-            "Register the source without that mode."
+            "Publish the source under another name, without that mode."
         )
     return TableSpec(database, table, view, columns, schema.sort, schema.doc)
 
@@ -74,7 +74,7 @@ def create_table(spec: TableSpec) -> str:
     )
 
 
-def add_columns(spec: TableSpec, existing: Mapping[str, str]) -> str | None:
+def add_columns(spec: TableSpec, existing: Collection[str]) -> str | None:
     """ALTER TABLE for the columns that the table lacks; None when it has them all."""
     missing = [column for column in spec.columns if column.name not in existing]
     lines = [f"ADD COLUMN IF NOT EXISTS {line}" for column in missing for line in column.definitions()]
@@ -89,7 +89,7 @@ def restore_guards(spec: TableSpec, check: str | None) -> str | None:
     refuse, when old rows are merged.
     """
     if check is None:
-        raise TopicStoppedError(_rebuild(spec, "its column _ok, which checks each row, is gone"))
+        raise TopicStoppedError(rebuild(spec, "its column _ok, which checks each row, is gone"))
     if GUARD_CHECK in check:
         return None
     *columns, ok = GUARDS
@@ -106,57 +106,23 @@ def create_view(spec: TableSpec, columns: Sequence[str]) -> str:
     )
 
 
-def check_columns(spec: TableSpec, existing: Mapping[str, str]) -> None:
-    """Raise TopicStoppedError when a field's bytes cannot go into the column of its name."""
-    wrong = [
-        f"column {column.name!r} is {existing[column.name]}, records carry {column.type}"
-        for column in spec.columns
-        if column.name in existing and not fits(column.type, existing[column.name])
-    ]
-    if wrong:
-        raise TopicStoppedError(_rebuild(spec, "; ".join(wrong)))
+def change_types(spec: TableSpec, types: Mapping[str, str]) -> str | None:
+    """ALTER TABLE for columns that get another type, and keep what else they are; None for none."""
+    lines = [f"MODIFY COLUMN {sql.identifier(name)} {kind}" for name, kind in types.items()]
+    return f"ALTER TABLE {spec.qualified_table}\n  " + ",\n  ".join(lines) if lines else None
 
 
-def check_order(spec: TableSpec, sorting_key: str) -> None:
-    """Raise TopicStoppedError when the table is sorted in another way than the schema declares."""
-    if _bare(sorting_key) != _bare(", ".join(map(sql.identifier, spec.order))):
-        wanted = ", ".join(spec.order)
-        raise TopicStoppedError(_rebuild(spec, f"it is sorted by ({sorting_key}), declared is ({wanted})"))
+def unfit(spec: TableSpec, why: str) -> str:
+    """The beginning of what a person is told about a table that cannot take the records."""
+    return f"The table {spec.database}.{spec.table} does not fit the records: {why}"
 
 
-def _rebuild(spec: TableSpec, why: str) -> str:
+def rebuild(spec: TableSpec, why: str) -> str:
+    """The same with the remedy for a table that no records fit."""
     return (
-        f"The table {spec.database}.{spec.table} does not fit the records: {why}. A type or a sort column "
-        "cannot be changed in place. Rename the table away, then set the group's offsets of this topic back "
-        "to the start: it is loaded anew from the topic. Or go back to the former schema."
+        f"{unfit(spec, why)}. Rename the table away and, with all loaders stopped, set the group's offsets "
+        "of this topic back to the start: the loader makes its own table, and loads it anew from the topic."
     )
-
-
-_WIDER = {
-    "Int32": {"Int64", "Float32", "Float64"},
-    "Int64": {"Float32", "Float64"},
-    "Float32": {"Float64"},
-}
-
-
-def fits(written: str, column: str) -> bool:
-    """Whether the engine reads values of type `written` into `column`: equal, or one of Avro's promotions."""
-    source, source_nullable = _unwrapped(written)
-    target, target_nullable = _unwrapped(column)
-    if source_nullable and not target_nullable:
-        return False
-    return source == target or target in _WIDER.get(source, ())
-
-
-def _unwrapped(type_name: str) -> tuple[str, bool]:
-    bare = _bare(type_name)
-    nullable = bare.startswith("Nullable(")
-    return (bare[len("Nullable(") : -1] if nullable else bare), nullable
-
-
-def _bare(text: str) -> str:
-    """Without the quoting that ClickHouse adds or leaves out as it likes."""
-    return text.replace("`", "").replace(" ", "")
 
 
 def visible(columns: Iterable[tuple[str, str]]) -> list[str]:

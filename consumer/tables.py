@@ -1,10 +1,12 @@
 """Brings a source's table and view into the shape that a schema needs, and remembers that it did.
 
-Added fields become added columns. What cannot be changed in place stops the topic with words. Two loaders may
-do this at the same time: every statement says IF NOT EXISTS or OR REPLACE.
+Added fields become added columns, optional and wider ones are changed. What cannot be changed in place (see
+`fitting`) stops the topic with words. Two loaders may do this at the same time: what one has done is nothing
+to the other.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from threading import Lock
 
 import structlog
@@ -14,14 +16,14 @@ from consumer.clickhouse import ClickHouse
 from consumer.ddl import (
     TableSpec,
     add_columns,
-    check_columns,
-    check_order,
+    change_types,
     create_table,
     create_view,
     restore_guards,
     visible,
 )
 from consumer.errors import TopicStoppedError
+from consumer.fitting import Existing, check_key, key_parts, types_to_change
 
 _ATTEMPTS = 3
 _log = structlog.get_logger(__name__)
@@ -38,6 +40,7 @@ class Tables:
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._database_seen = False
         self._ready: frozenset[TableSpec] = frozenset()
+        self._said: set[tuple[str, tuple[str, ...]]] = set()
 
     def ensure(self, spec: TableSpec) -> None:
         """Make table and view fit `spec`; nothing is asked of ClickHouse when they are known to.
@@ -73,25 +76,41 @@ class Tables:
             self._clickhouse.command(create_table(spec))
             _log.info("table_created", table=spec.table, sorted_by=spec.order)
             existing = self._columns(spec.table)
-        types = {name: kind for name, kind, _ in existing}
-        self._check_engine(spec)
-        check_columns(spec, types)
-        if statement := add_columns(spec, types):
+        key = self._sorting_key(spec)
+        check_key(spec, existing, key)
+        self._say_otherwise_sorted(spec, key)
+        if statement := change_types(spec, changes := types_to_change(spec, existing, key)):
             self._clickhouse.command(statement)
-            added = [column.name for column in spec.columns if column.name not in types]
+            _log.info("columns_widened", table=spec.table, columns=changes)
+        if statement := add_columns(spec, existing):
+            self._clickhouse.command(statement)
+            added = [column.name for column in spec.columns if column.name not in existing]
             _log.info("columns_added", table=spec.table, columns=added)
-        if statement := restore_guards(spec, self._check_of_rows(spec.table)):
+        if statement := restore_guards(spec, _check_of_rows(existing)):
             self._clickhouse.command(statement)
             _log.warning("guards_restored", table=spec.table)
 
-    def _check_engine(self, spec: TableSpec) -> None:
+    def _sorting_key(self, spec: TableSpec) -> tuple[str, ...]:
         engine, sorting_key = self._table(spec.table)
         if "ReplacingMergeTree" not in engine:
             raise TopicStoppedError(
                 f"{spec.database}.{spec.table} exists and is no table of the loader's (engine {engine}). "
                 "Rename it away; the loader then makes its own."
             )
-        check_order(spec, sorting_key)
+        return key_parts(sorting_key)
+
+    def _say_otherwise_sorted(self, spec: TableSpec, key: tuple[str, ...]) -> None:
+        """Once: nothing is wrong with the rows, but queries may be slower than was meant."""
+        if key == spec.order or (spec.table, spec.order) in self._said:
+            return
+        self._said.add((spec.table, spec.order))
+        _log.warning(
+            "table_sorted_otherwise",
+            table=spec.table,
+            sorted_by=key,
+            declared=spec.order,
+            then="it is loaded as it is; what is declared takes effect when the table is rebuilt",
+        )
 
     def _ensure_view(self, spec: TableSpec) -> None:
         for _ in range(_ATTEMPTS):
@@ -101,30 +120,22 @@ class Tables:
                     f"{spec.database}.{spec.view} is the name of the view for readers, but exists with "
                     f"engine {engine}. Rename it away; the loader then makes the view."
                 )
-            wanted = visible((name, kind) for name, _, kind in self._columns(spec.table))
-            if [name for name, _, _ in self._columns(spec.view)] == wanted:
+            columns = self._columns(spec.table)
+            wanted = visible((name, column.kind) for name, column in columns.items())
+            shown = [(name, column.type) for name, column in self._columns(spec.view).items()]
+            # A view keeps the types it was made with, and casts to them.
+            if shown == [(name, columns[name].type) for name in wanted]:
                 return
             # Another loader with an older schema may replace it at the same moment: hence the second look.
             self._clickhouse.command(create_view(spec, wanted))
 
-    def _columns(self, table: str) -> list[tuple[str, str, str]]:
-        """(name, type, default kind) in the table's order; nothing when there is no such table."""
+    def _columns(self, table: str) -> dict[str, Existing]:
+        """The columns by name, in the table's order; none when there is no such table."""
         found = self._clickhouse.rows(
-            "SELECT name, type, default_kind FROM system.columns "  # noqa: S608 - quoted
+            "SELECT name, type, default_kind, default_expression FROM system.columns "  # noqa: S608 - quoted
             f"WHERE {self._named(table, 'table')} ORDER BY position"
         )
-        return [(str(name), str(kind), str(default)) for name, kind, default in found]
-
-    def _check_of_rows(self, table: str) -> str | None:
-        """The expression that refuses rows; None when there is no column for it."""
-        found = self._clickhouse.rows(
-            "SELECT default_kind, default_expression FROM system.columns "  # noqa: S608 - quoted
-            f"WHERE {self._named(table, 'table')} AND name = '_ok'"
-        )
-        if not found:
-            return None
-        kind, expression = map(str, found[0])
-        return expression if kind == "MATERIALIZED" else ""
+        return {str(name): Existing(*map(str, rest)) for name, *rest in found}
 
     def _table(self, table: str) -> tuple[str, str]:
         """(engine, sorting key), empty when there is no such table."""
@@ -135,3 +146,11 @@ class Tables:
 
     def _named(self, table: str, column: str) -> str:
         return f"database = {sql.text(self._clickhouse.database)} AND {column} = {sql.text(table)}"
+
+
+def _check_of_rows(existing: Mapping[str, Existing]) -> str | None:
+    """The expression that refuses rows; None when there is no column for it."""
+    check = existing.get("_ok")
+    if check is None:
+        return None
+    return check.default if check.kind == "MATERIALIZED" else ""

@@ -96,6 +96,7 @@ _STOP = {
     80: "incorrect query",
     115: "unknown setting",
     344: "support is disabled",
+    524: "this column cannot be changed",
     452: "a setting is constrained for this user",
 }
 

@@ -14,6 +14,7 @@ from consumer.plans import Plan, Plans
 from schemas.errors import UnknownSchemaError
 from schemas.names import Names
 from schemas.registry import RegisteredSchema, SchemaRegistry
+from schemas.wire import frame
 
 FRAME = b"\0\0\0\0\1"
 PLACE = Place((1 << 32) + 1, 2**64 - 1, 3)
@@ -27,36 +28,41 @@ def body(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-class OneSchema(SchemaRegistry):
-    """A registry that knows one schema."""
+class FewSchemas(SchemaRegistry):
+    """A registry that knows these schemas, by the ids 1, 2, …"""
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self._text = json.dumps(schema)
+    def __init__(self, *schemas: dict[str, Any]) -> None:
+        self._texts = [json.dumps(schema) for schema in schemas]
 
     def schema(self, schema_id: int) -> RegisteredSchema:
-        if schema_id != 1:
+        if not 0 < schema_id <= len(self._texts):
             raise UnknownSchemaError(str(schema_id))
-        return RegisteredSchema(1, "AVRO", self._text)
+        return RegisteredSchema(schema_id, "AVRO", self._texts[schema_id - 1])
 
 
 class Table:
-    """The table of one schema, filled with framed bodies as the loader does it."""
+    """The table of one schema, filled with framed bodies as the loader does it.
 
-    def __init__(self, clickhouse: ClickHouse, schema: dict[str, Any]) -> None:
+    `later` are schemas whose records are inserted by their number; `plan` is the one of the first.
+    """
+
+    def __init__(self, clickhouse: ClickHouse, schema: dict[str, Any], *later: dict[str, Any]) -> None:
         self.source = f"s{uuid.uuid4().hex[:12]}"
         self.clickhouse = clickhouse
-        self.plans = Plans(OneSchema(schema), clickhouse, Names())
+        self.plans = Plans(FewSchemas(schema, *later), clickhouse, Names())
         self.plan: Plan = self.plans.plan(f"ingest.{self.source}", FRAME)
 
-    def insert(self, bodies: list[bytes], offset: int = 0) -> None:
-        framer = Framer(new_canary(os.urandom), FRAME, SYNC)
+    def insert(self, bodies: list[bytes], offset: int = 0, *, schema_id: int = 1) -> None:
+        five = frame(schema_id, b"")
+        plan = self.plans.plan(f"ingest.{self.source}", five)
+        framer = Framer(new_canary(os.urandom), five, SYNC)
         offsets = range(offset, offset + len(bodies))
-        decoded = [self.plan.decoder.decode(body) for body in bodies] if self.plan.decode else bodies
+        decoded = [plan.decoder.decode(body) for body in bodies] if plan.decode else bodies
         block = framer.block(
-            PLACE, offsets, [1000 * number for number in offsets], [FRAME + body for body in decoded]
+            PLACE, offsets, [1000 * number for number in offsets], [five + body for body in decoded]
         )
         self.clickhouse.insert(
-            self.plan.into, container(self.plan.header, SYNC, [Piece(block, 0, block.rows)]), uuid.uuid4().hex
+            plan.into, container(plan.header, SYNC, [Piece(block, 0, block.rows)]), uuid.uuid4().hex
         )
 
     def rows(self, columns: str = "*") -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from consumer.errors import RecordsRefusedError
 from consumer.plans import Plans
 from consumer.writer_schema import zigzag
 from schemas.names import Names
-from tests.integration.consumer.tables import FRAME, PLACE, SYNC, OneSchema, Table, body
+from tests.integration.consumer.tables import FRAME, PLACE, SYNC, FewSchemas, Table, body
 from tests.unit.consumer.avro_strategies import records
 
 EXAMPLES = int(os.environ.get("INGEST_TEST_EXAMPLES", "40"))
@@ -186,7 +186,7 @@ def test_records_from_before_a_field_have_its_default(
     new = {**old, "fields": [*old["fields"], {"name": "added", "type": kind, "default": default}]}
     table = Table(clickhouse, old)
     table.insert([body(old, {"x": 1})])
-    Plans(OneSchema(new), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
+    Plans(FewSchemas(new), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
     table.insert([body(old, {"x": 2})], 1)
     assert [_plain(row["added"]) for row in table.rows()] == [expected, expected]
 
@@ -243,13 +243,13 @@ def test_hostile_field_names_are_only_names(clickhouse: ClickHouse) -> None:
     assert {name: row[name] for name in HOSTILE} == expected
     assert _plain(row["nested"]) == {name: value for name, value in expected.items() if name != "\n"}
     # Looked at again by a loader that has just started, the table still fits.
-    Plans(OneSchema(schema(HOSTILE)), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
+    Plans(FewSchemas(schema(HOSTILE)), clickhouse, Names()).plan(f"ingest.{table.source}", FRAME)
 
 
 @pytest.mark.parametrize("name", ["CON", "Select", "a--b"])
 def test_hostile_table_names_are_only_names(clickhouse: ClickHouse, name: str) -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
-    Plans(OneSchema(schema), clickhouse, Names()).plan(f"ingest.{name}", FRAME)
+    Plans(FewSchemas(schema), clickhouse, Names()).plan(f"ingest.{name}", FRAME)
     assert clickhouse.rows(f"SELECT count() FROM `{clickhouse.database}`.`{name}`") == [(0,)]
 
 
