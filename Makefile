@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+ROUNDS ?= 20
+CHAOS  := $(VENV)/chaos.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format lint types imports unit test integration containers demo bench pins clean
+.PHONY: help install check format lint types imports unit test integration containers demo chaos bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +53,12 @@ containers: $(STAMP) ## The tests that start containers, all of docker-compose.y
 
 demo: $(STAMP) ## Real data from connectors through Kafka into ClickHouse
 	@$(BIN)/ingest demo $(if $(JSON),--json) $(if $(KEEP),--keep $(KEEP))
+
+chaos: $(STAMP) ## Kills in all rounds, and what they left (JSON=1 for one list); needs Java and Maven
+	@rm -f $(CHAOS)
+	@INGEST_DEV_BROKER=kafka INGEST_TEST_CHAOS_ROUNDS=$(ROUNDS) INGEST_TEST_CHAOS_REPORT=$(CHAOS) \
+	  $(BIN)/pytest -q tests/integration/chaos >&2; code=$$?; \
+	  $(BIN)/python -m tests.integration.chaos.report $(CHAOS) $(if $(JSON),--json) && exit $$code
 
 bench: $(STAMP) ## Speed and memory beside what people use instead (JSON=1 for one object)
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json)
