@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,31 @@ pytestmark = pytest.mark.requires_kafka
 ROUNDS = int(os.environ.get("INGEST_TEST_CHAOS_ROUNDS", "5"))
 SECONDS = 120.0
 
-Arm = Callable[[KafkaProxy, str, int], Point]
-POINTS: dict[str, Arm] = {
-    "before begin": lambda proxy, about, _: proxy.hold_response(Api.INIT_PRODUCER_ID, about=about),
-    "after produce": lambda proxy, about, nth: proxy.hold_response(Api.PRODUCE, about=about, nth=nth),
-    "EndTxn unsent": lambda proxy, about, nth: proxy.hold_request(Api.END_TXN, about=about, nth=nth),
-    "EndTxn answer withheld": lambda proxy, about, nth: proxy.hold_response(
-        Api.END_TXN, about=about, nth=nth
+
+@dataclass(frozen=True)
+class Where:
+    """`arm` sets the point at one of the first `most` requests; `answered`: it passes before the SIGKILL."""
+
+    arm: Callable[[KafkaProxy, str, int], Point]
+    most: int
+    answered: bool = False
+
+
+def after_end_txn(proxy: KafkaProxy, about: str, nth: int) -> Point:
+    return proxy.hold_response(Api.END_TXN, about=about, nth=nth)
+
+
+# A transaction has one EndTxn and a Produce for each partition and batch.
+POINTS = {
+    "before begin": Where(lambda proxy, about, _: proxy.hold_response(Api.INIT_PRODUCER_ID, about=about), 1),
+    "after produce": Where(
+        lambda proxy, about, nth: proxy.hold_response(Api.PRODUCE, about=about, nth=nth), most=30
     ),
-    # The next transaction begins only after the commit before it was answered.
-    "after commit": lambda proxy, about, nth: proxy.hold_request(
-        Api.ADD_PARTITIONS_TO_TXN, about=about, nth=nth + 1
+    "EndTxn unsent": Where(
+        lambda proxy, about, nth: proxy.hold_request(Api.END_TXN, about=about, nth=nth), most=8
     ),
+    "EndTxn answer withheld": Where(after_end_txn, most=8),
+    "after commit": Where(after_end_txn, most=8, answered=True),
 }
 
 
@@ -64,7 +78,9 @@ def test_each_record_is_there_once(
     hanging = (point, kind) == ("EndTxn answer withheld", "unordered")
     with Neighbours(settings.kafka.bootstrap_servers, places, hanging=hanging):
         for _ in range(ROUNDS):
-            killed += source.killed_at(POINTS[point](proxy, about, chance.randint(1, 4)))
+            where = POINTS[point]
+            reached = where.arm(proxy, about, chance.randint(1, where.most))
+            killed += source.killed_at(reached, answered=where.answered)
         source.completes()
     found = finding(settings, f"producer killed: {point}, {kind}", kind, time.monotonic() - started)
     found.write()
@@ -95,7 +111,7 @@ class Source:
             kind, command, log=folder / "log", env={**os.environ, **environment, **own}
         )
 
-    def killed_at(self, point: Point) -> bool:
+    def killed_at(self, point: Point, *, answered: bool) -> bool:
         """Run until the point is reached, then SIGKILL; False if the run was over before."""
         self._process.start()
         deadline = time.monotonic() + SECONDS
@@ -104,6 +120,9 @@ class Source:
             time.sleep(0.005)
         reached = point.reached and self._process.running
         assert reached or self._process.exit_code == 0, self._process.log_tail()
+        if answered:
+            point.release()
+            time.sleep(0.002)
         self._process.kill()
         point.drop()
         return reached
