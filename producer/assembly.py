@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from connectors.registry import ConnectorRegistry
 from producer.cursors import CursorStore
-from producer.engine import IngestionEngine
+from producer.engine import UNSHARED, IngestionEngine
 from producer.limiter import RateLimiter
 from producer.limits.store import LimitsStore
 from producer.metrics import WAITING
+from producer.ownership import Ownership
 from producer.preparation import Preparation
 from producer.publisher import Publisher
 from producer.tail import Tails
@@ -29,6 +30,8 @@ from schemas.registry import SchemaRegistry
 class Parts:
     """What a daemon or a single run works with; `abandon` ends waits for the broker."""
 
+    limiter: RateLimiter
+
     engine: IngestionEngine
     topics: Topics
     cursors: CursorStore
@@ -37,14 +40,20 @@ class Parts:
 
 
 @contextmanager
-def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Parts]:
-    """Build all parts; connects to nothing yet."""
+def assembled(
+    settings: Settings,
+    connectors: ConnectorRegistry,
+    *,
+    ownership: Ownership = UNSHARED,
+    abandon: threading.Event | None = None,
+) -> Iterator[Parts]:
+    """Build all parts; connects to nothing yet. `ownership` says which sources may be run."""
+    abandon = abandon or threading.Event()
     names = Names(settings.topic_prefix)
     properties = client_properties(settings.kafka)
     topics = Topics(properties, settings.producer)
     reader = client_properties(settings.kafka, **{"group.id": "ingest-cursors", "fetch.wait.max.ms": 10})
     cursors = CursorStore(reader, names.cursors, lambda: topics.partitions(names.cursors))
-    abandon = threading.Event()
     classes = {name: plugin.cls for name, plugin in connectors.sources.items()}
 
     def open_publisher(target: Target) -> Publisher:
@@ -57,7 +66,13 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
         def open_epoch(explain: bool) -> Transactions:
             return Transactions(properties, target, abandon=abandon, waiting=waiting, explain=explain)
 
-        return Publisher(target, open_epoch=open_epoch, load=cursors.load, ends=topics.ends)
+        return Publisher(
+            target,
+            open_epoch=open_epoch,
+            load=cursors.load,
+            ends=topics.ends,
+            owned=lambda: ownership.owned(target.source),
+        )
 
     registry = settings.registry
     with (
@@ -65,15 +80,17 @@ def assembled(settings: Settings, connectors: ConnectorRegistry) -> Iterator[Par
         LimitsStore(properties, reader, names.limits, lambda: topics.partitions(names.limits)) as limits,
     ):
         preparation = Preparation(connectors, schemas, topics, names, settings.sources)
+        limiter = RateLimiter.of(classes, store=limits)
         engine = IngestionEngine(
             preparation,
-            RateLimiter.of(classes, store=limits),
+            limiter,
             Tails(reader),
             topics,
             open_publisher,
             settings.producer,
+            ownership=ownership,
         )
         # What the imports made stays for ever; collections that skip it save a third of the time of a record.
         gc.collect()
         gc.freeze()
-        yield Parts(engine, topics, cursors, schemas, abandon)
+        yield Parts(limiter, engine, topics, cursors, schemas, abandon)

@@ -18,10 +18,11 @@ from connectors.base import BaseConnector
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
 from producer.checkpoint import Limits
-from producer.errors import SourceError
+from producer.errors import NotOwnedError, PublisherFencedError, SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
+from producer.ownership import Ownership, Unshared
 from producer.positions import Position
 from producer.preparation import Preparation, Prepared
 from producer.publisher import Publisher
@@ -39,6 +40,7 @@ from schemas.records import JobPayload
 _CLOSE_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
+UNSHARED = Unshared()
 OpenPublisher = Callable[[Target], Publisher]
 
 
@@ -62,6 +64,7 @@ class IngestionEngine:
         open_publisher: OpenPublisher,
         settings: ProducerSettings,
         *,
+        ownership: Ownership = UNSHARED,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +74,7 @@ class IngestionEngine:
         self._topics = topics
         self._open_publisher = open_publisher
         self._settings = settings
+        self._ownership = ownership
         self._limits = Limits(
             settings.checkpoint_records, settings.checkpoint_bytes, settings.checkpoint_seconds
         )
@@ -79,7 +83,8 @@ class IngestionEngine:
         self._lock = threading.Lock()
         self._building: dict[str, float] = {}
         self._running: dict[str, Slices[Any, Batch]] = {}
-        self._stopped = False
+        self._stopped: set[str] = set()
+        self._all_stopped = False
 
     def run(self, job: JobPayload) -> RunReport | Requeued:
         """Run `job` to the end of its source, or say when it may run.
@@ -88,6 +93,8 @@ class IngestionEngine:
         published before stays published, and the cursor has not moved past it.
         """
         with structlog.contextvars.bound_contextvars(source=job.source, job_id=job.job_id):
+            if not self._ownership.owned(job.source):
+                raise NotOwnedError(f"{job.source}: it belongs to another producer now")
             connector = self._built(job.source)
             connector.parse_since(job.since)
             prepared = self._preparation.prepare(connector)
@@ -102,13 +109,37 @@ class IngestionEngine:
                 if isinstance(exc.__cause__, QuotaExhaustedError):
                     return Requeued(exc.__cause__.until, str(exc.__cause__))
                 raise
+            except PublisherFencedError as exc:
+                if not self._ownership.owned(job.source):
+                    raise NotOwnedError(str(exc)) from exc
+                raise
 
-    def stop(self) -> None:
-        """End all runs at their generators' next items; what was extracted is still published."""
+    def fence(self, source: str) -> Position | None:
+        """End whatever another producer does with `source`, with no run due; returns where it stands.
+
+        None of its connector's code runs. Raises BrokerAwayError, PublisherFencedError if the source is not
+        owned, and what `Publisher.take_over` raises.
+        """
+        with self._open_publisher(self._preparation.bare_target(source)) as publisher:
+            return publisher.take_over()
+
+    def stop(self, source: str | None = None) -> None:
+        """End the runs of `source` (None: of all) at their generators' next items; what was extracted is
+        still published. Runs that begin later end at once, until `allow`.
+        """
         with self._lock:
-            self._stopped = True
-            for slices in self._running.values():
-                slices.stop()
+            if source is None:
+                self._all_stopped = True
+            else:
+                self._stopped.add(source)
+            for name, slices in self._running.items():
+                if source in (None, name):
+                    slices.stop()
+
+    def allow(self, source: str) -> None:
+        """Runs of `source` may begin again."""
+        with self._lock:
+            self._stopped.discard(source)
 
     def silent_for(self, source: str) -> float | None:
         """Seconds since the connector of a running source has been waited for; None while it is not."""
@@ -174,7 +205,7 @@ class IngestionEngine:
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
         # The connector's thread copies the context, and with it what its HTTP clients count against.
-        with governed_by(budget=self._limiter.budget(source)):
+        with governed_by(lease=self._ownership.lease(source), budget=self._limiter.budget(source)):
             slices = Slices(
                 source,
                 lambda: intake.open(since),
@@ -185,7 +216,7 @@ class IngestionEngine:
             )
         with self._lock:
             self._running[source] = slices
-            if self._stopped:
+            if self._all_stopped or source in self._stopped:
                 slices.stop()
         try:
             with slices:

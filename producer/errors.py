@@ -6,6 +6,7 @@ ProducerError
 ├── RunLimitedError           `ingest run` was refused by a rate limit, which names the time
 ├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
+├── NotOwnedError             another producer has the source: its job is that one's
 ├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
 └── SourceStoppedError        trying again will not help; the source is FAILED until something is changed
     ├── PublisherFencedError    a newer producer of this source has taken over
@@ -63,6 +64,10 @@ class PublishAbandonedError(ProducerError):
     """The time to stop was over before the broker had acknowledged everything."""
 
 
+class NotOwnedError(ProducerError):
+    """The source belongs to another producer, which also has its jobs."""
+
+
 class BrokerAwayError(ProducerError, DependencyError):
     """The broker did not answer in time."""
 
@@ -91,7 +96,7 @@ class NextStep(Enum):
     STOP = "the source is FAILED until its next tick or a change"
 
 
-_WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError)
+_WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError, NotOwnedError)
 _STOP = (
     SourceStoppedError,
     StopSourceError,

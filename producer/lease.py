@@ -34,11 +34,24 @@ class TimedLease:
         self._proven_at: tuple[float, ...] | None = None
         self._why = "it was never granted"
 
-    def grant(self) -> None:
-        """Ownership was proven just now: the partition was assigned, or the broker accepted a commit."""
-        now = self._now()
+    @property
+    def valid(self) -> bool:
+        """Whether the last proof is young enough."""
         with self._lock:
-            self._proven_at = now
+            return self._lapsed(self._now()) is None
+
+    def moment(self) -> tuple[float, ...]:
+        """The present, to be taken before a proof is asked for and given to `grant` with its answer."""
+        return self._now()
+
+    def grant(self, asked_at: tuple[float, ...] | None = None) -> None:
+        """Ownership was proven: the partition was assigned, or the broker accepted a commit.
+
+        The proof is as old as its question: an answer may be read after a suspension. None: it is of now.
+        """
+        proven_at = asked_at or self._now()
+        with self._lock:
+            self._proven_at = proven_at
 
     def renew(self) -> bool:
         """The client is a member still, as far as it knows; False, and nothing changed, if it has lapsed."""

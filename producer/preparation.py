@@ -13,7 +13,7 @@ from connectors.registry import ConnectorRegistry
 from producer.ledger import Ledger
 from producer.ledger import contract as ledger_contract
 from producer.target import Target
-from producer.topics import Topics
+from producer.topics import DEFAULT_MESSAGE_BYTES, Topics
 from schemas.avro import build_schema
 from schemas.contract import SourceContract
 from schemas.encoder import RecordEncoder
@@ -66,16 +66,23 @@ class Preparation:
         encoder = self._encoder(contract, topic)
         ledger = Ledger(self._encoder(ledger_contract(), self._names.ledger))
         limit = self._topics.ensure_source(topic, dead_letters, self._names.ledger)
-        target = Target(
+        return Prepared(connector, self._target(source, limit), encoder, ledger)
+
+    def bare_target(self, source: str) -> Target:
+        """Enough to fence other producers of `source`; nothing is looked up or created."""
+        return self._target(source, DEFAULT_MESSAGE_BYTES)
+
+    def _target(self, source: str, topic_bytes: int) -> Target:
+        topic = self._names.topic(source)
+        return Target(
             source,
             topic,
-            dead_letters,
+            self._names.dead_letter_topic(topic),
             self._names.cursors,
             self._names.ledger,
             self._names.transactional_id(source),
-            limit,
+            topic_bytes,
         )
-        return Prepared(connector, target, encoder, ledger)
 
     def _encoder(self, contract: SourceContract, topic: str) -> RecordEncoder:
         known = self._encoders.get(contract.source)

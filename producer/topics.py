@@ -58,6 +58,7 @@ class Topics:
         with_reasons: dict[str, Any] = {**properties, "error_cb": self._on_error}
         self._admin = AdminClient(with_reasons)
         self._partitions = settings.topic_partitions
+        self._job_partitions = settings.job_partitions
         self._replication = settings.topic_replication
         self._timeout = timeout
         # Looked up once a run: partitions that are added meanwhile are read from their start.
@@ -83,6 +84,7 @@ class Topics:
     def ensure_state(self, names: Names) -> None:
         """Create what is missing of the compacted topics in which the producers keep their state."""
         self._ensure({names.cursors: COMPACT, names.limits: LIMITS_CONFIG})
+        self._ensure({names.jobs: COMPACT}, partitions=self._job_partitions)
 
     def ends(self, topics: Sequence[str]) -> Ends:
         """The offsets at which these topics end now: what was acknowledged before stands before them.
@@ -123,12 +125,12 @@ class Topics:
     def _on_error(self, error: KafkaError) -> None:
         self._broker_says = error.str()
 
-    def _ensure(self, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    def _ensure(self, wanted: Mapping[str, Mapping[str, str]], partitions: int | None = None) -> None:
         known = self._listed(self._timeout)
         missing = [
             NewTopic(
                 topic,
-                num_partitions=self._partitions,
+                num_partitions=partitions or self._partitions,
                 replication_factor=self._replication,
                 config=dict(config),
             )

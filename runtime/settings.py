@@ -140,6 +140,18 @@ class ProducerSettings(Part):
     )
     drain_seconds: Seconds = Field(25, description="Time to finish after SIGTERM")
     workers: Count = Field(8, description="Sources that run at the same time, at most")
+    group: str = Field("ingest-producer", min_length=1, description="Consumer group of the producers")
+    session_seconds: Seconds = Field(
+        10,
+        description="How long a producer may be silent before others take its sources over; "
+        "`session.timeout.ms` of INGEST_KAFKA__PROPERTIES wins",
+    )
+    revoke_seconds: Seconds = Field(
+        20, description="Time for runs to end when their source goes to another producer"
+    )
+    job_partitions: Count = Field(
+        24, description="Partitions of the jobs topic when it is made: shares into which sources are divided"
+    )
     topic_partitions: BrokerDefault = Field(
         -1, description="Partitions of new topics; -1: as the broker does"
     )

@@ -26,7 +26,8 @@ class JobPayload(BaseModel):
     """What asks for one run of a source.
 
     `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1;
-    `reason` says who or what asked, or why the job was put back.
+    `reason` says who or what asked, or why the job was put back; `tick` is the time by the schedule that a
+    scheduled job is for, None for one that was asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,3 +38,4 @@ class JobPayload(BaseModel):
     not_before: AwareDatetime | None = None
     attempt: int = Field(default=1, ge=1)
     reason: str | None = None
+    tick: AwareDatetime | None = None
