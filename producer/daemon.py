@@ -11,21 +11,26 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from connectors.base import upstream_name
 from connectors.errors import ConnectorError
 from connectors.registry import ConnectorRegistry
-from connectors.schedule import parse_schedule
+from connectors.schedule import Schedule, parse_schedule
 from producer.assembly import Parts, assembled
+from producer.custody import Custody
 from producer.errors import ProducerError
-from producer.metrics import LAST_SUCCESS, QUARANTINED, STATE
+from producer.fleet import Fleet, lease_seconds
+from producer.jobs import JobsTopic
+from producer.lease import TimedLease
+from producer.metrics import QUARANTINED, STATE
 from producer.overview import Overview
-from producer.positions import Position
+from producer.ownership import GroupOwnership
 from producer.scheduler import Scheduler, State, Status
 from producer.startup import Startup
 from producer.workers import Workers
 from runtime.errors import SettingsError, StartError
 from runtime.exit_codes import CONFIG, ERROR, OK, UNREACHABLE, ExitCode
 from runtime.health import Details, HealthServer
-from runtime.kafka import check_properties
+from runtime.kafka import check_properties, client_properties
 from runtime.logging import configure_logging
 from runtime.redaction import secret_values
 from runtime.settings import Settings
@@ -35,7 +40,7 @@ from schemas.names import Names
 
 # How much of the drain time is kept to give up on a broker that does not answer, and to close.
 _LAST_SECONDS = 3.0
-_THREADS = ("run-", "extract-")
+_THREADS = ("run-", "extract-", "own-", "fleet")
 _log = structlog.get_logger(__name__)
 
 
@@ -76,21 +81,37 @@ def _discover(settings: Settings) -> ConnectorRegistry:
 
 def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping) -> None:
     """Run until `stopping`, then drain."""
-    with assembled(settings, connectors) as parts:
-        scheduler = Scheduler(on_status=_show)
+    names, abandon = Names(settings.topic_prefix), threading.Event()
+    membership = TimedLease(f"the place in group {settings.producer.group}", lease_seconds(settings))
+    ownership = GroupOwnership(membership, abandon)
+    with assembled(settings, connectors, ownership=ownership, abandon=abandon) as parts:
+        jobs = _jobs(settings, connectors, names, parts)
+        scheduler = Scheduler(on_status=_show, journal=jobs)
         workers = Workers(scheduler, parts.engine, workers=settings.producer.workers)
-        startup = Startup(parts, Names(settings.topic_prefix), settings, stopping)
+        startup = Startup(parts, names, settings, stopping)
         checks = {"broker": parts.topics.reachable, "start": startup.waits_for}
         alive = {"scheduler": workers.alive}
         details = _details(settings, connectors, scheduler, parts)
         with HealthServer(settings.http, checks, alive=alive, details=details) as health:
             _log.info("daemon_started", health=health.address, sources=list(connectors.sources))
-            positions = startup.positions()
-            if positions is not None:
-                _schedule(scheduler, connectors, settings, positions)
-                workers.serve(stopping)
+            if startup.wait():
+                schedules = _schedules(scheduler, connectors, settings)
+                custody = Custody(schedules, scheduler, parts.engine, parts.limiter, ownership, jobs, abandon)
+                fleet = Fleet(settings, names.jobs, custody, membership)
+                with fleet:
+                    workers.serve(stopping)
+                    health.drain()
+                    deadline = Deadline(settings.producer.drain_seconds)
+                    _drain(parts, workers, deadline)
+                    jobs.flush(deadline.remaining())
+                    fleet.close(deadline.remaining())
             health.drain()
-            _drain(parts, workers, settings.producer.drain_seconds)
+
+
+def _jobs(settings: Settings, connectors: ConnectorRegistry, names: Names, parts: Parts) -> JobsTopic:
+    job_keys = {name: upstream_name(plugin.cls) for name, plugin in connectors.sources.items()}
+    properties = client_properties(settings.kafka)
+    return JobsTopic(properties, names.jobs, job_keys, lambda: parts.topics.partitions(names.jobs))
 
 
 def _details(
@@ -106,9 +127,11 @@ def _details(
     return {"sources": overview.sources, "quarantined": overview.quarantined}
 
 
-def _schedule(
-    scheduler: Scheduler, connectors: ConnectorRegistry, settings: Settings, positions: Mapping[str, Position]
-) -> None:
+def _schedules(
+    scheduler: Scheduler, connectors: ConnectorRegistry, settings: Settings
+) -> Mapping[str, Schedule]:
+    """The schedules of all sources that may run, here or in another producer."""
+    schedules: dict[str, Schedule] = {}
     unconfigured = connectors.unconfigured(settings.sources)
     for unknown in set(settings.connectors.skip) - connectors.sources.keys():
         _log.warning("skipped_source_unknown", source=unknown, setting="INGEST_CONNECTORS__SKIP")
@@ -120,21 +143,16 @@ def _schedule(
             _log.warning("source_not_configured", source=name, needs=str(unconfigured[name]))
             scheduler.refuse(name, str(unconfigured[name]))
             continue
-        position = positions.get(name)
-        completed = position.completed if position is not None else None
-        if completed is not None:
-            LAST_SUCCESS.labels(name).set(completed.timestamp())
-        schedule = parse_schedule(plugin.cls.schedule)
-        scheduler.add(name, schedule, completed)
-        _log.info("source_scheduled", source=name, schedule=schedule.describe(), last_completed=completed)
+        schedules[name] = parse_schedule(plugin.cls.schedule)
+        scheduler.unassigned(name, "no producer has been seen to run it yet")
+    return schedules
 
 
-def _drain(parts: Parts, workers: Workers, seconds: float) -> None:
+def _drain(parts: Parts, workers: Workers, deadline: Deadline) -> None:
     """End the runs: generators at their next item, records acknowledged, cursors moved."""
-    deadline = Deadline(seconds)
-    _log.info("draining", seconds=seconds)
+    _log.info("draining", seconds=deadline.seconds)
     parts.engine.stop()
-    if not workers.join(Deadline(max(0.0, seconds - _LAST_SECONDS))):
+    if not workers.join(Deadline(max(0.0, deadline.seconds - _LAST_SECONDS))):
         parts.abandon.set()
         workers.join(deadline)
 

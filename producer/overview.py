@@ -62,7 +62,7 @@ class Overview:
         parts = []
         if status.next_due is not None:
             parts.append(f"next due {_time(status.next_due)}")
-        if status.state is not State.NOT_CONFIGURED:
+        if status.state not in (State.NOT_CONFIGURED, State.UNASSIGNED):
             parts.append(f"last success {_time(status.last_success) if status.last_success else 'never'}")
         failure = status.last_failure
         if failure is not None:

@@ -7,12 +7,13 @@ they ended.
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -31,6 +32,7 @@ RETRY_SECONDS, RETRY_LONGEST = 5.0, 300.0
 WAIT_SECONDS, WAIT_LONGEST = 1.0, 15.0
 # An outside API may ask for an absurd wait; one request an hour hurts nobody.
 RETRY_AFTER_LONGEST = 3600.0
+_REMEMBERED = 1000
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +46,7 @@ class State(StrEnum):
     RETRYING = "RETRYING"
     FAILED = "FAILED"
     NOT_CONFIGURED = "NOT_CONFIGURED"
+    UNASSIGNED = "UNASSIGNED"
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,33 @@ Outcome = RunReport | Requeued | BaseException
 
 @dataclass(order=True, frozen=True)
 class _Queued:
-    """A job with its time. `tick`: it came from the schedule, which goes on when it is over."""
+    """A job with its time. `stored`: the jobs topic has a record of it."""
 
     due: datetime
     order: int
     job: JobPayload = field(compare=False)
-    tick: bool = field(compare=False)
+    stored: bool = field(compare=False, default=False)
     waits: int = field(compare=False, default=0)
+
+
+class Journal(Protocol):
+    """Where jobs are kept that outlive the process. Called under the scheduler's lock: must be quick."""
+
+    def keep(self, job: JobPayload) -> None:
+        """The job was put back, as it is now."""
+        ...
+
+    def drop(self, job: JobPayload) -> None:
+        """The job is over."""
+        ...
+
+
+class _NoJournal:
+    def keep(self, job: JobPayload) -> None:
+        """Forget it."""
+
+    def drop(self, job: JobPayload) -> None:
+        """There is nothing."""
 
 
 class Scheduler:
@@ -98,11 +121,13 @@ class Scheduler:
         now: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random,
         on_status: Callable[[str, Status], object] = lambda source, status: None,
+        journal: Journal | None = None,
     ) -> None:
         """`jitter` gives numbers from 0 to 1; `on_status` is called under the lock, so it must be quick."""
         self._now = now
         self._jitter = jitter
         self._on_status = on_status
+        self._journal = journal or _NoJournal()
         self._lock = threading.Lock()
         self._order = itertools.count()
         self._schedules: dict[str, Schedule] = {}
@@ -112,31 +137,80 @@ class Scheduler:
         self._statuses: dict[str, Status] = {}
         self._successes: dict[str, datetime] = {}
         self._failures: dict[str, Failure] = {}
+        # Sources given away while a run of theirs has not ended: its end is nobody's business.
+        self._orphans: set[str] = set()
+        # Jobs that are over: what was written of them before may still be read.
+        self._over: deque[str] = deque(maxlen=_REMEMBERED)
 
-    def add(self, source: str, schedule: "Schedule", last_completed: datetime | None) -> None:
+    def add(
+        self,
+        source: str,
+        schedule: "Schedule",
+        last_completed: datetime | None,
+        jobs: Sequence[JobPayload] = (),
+    ) -> None:
         """Begin to keep the clock of `source`.
 
         Its first run is at once if no run has completed yet, or if a tick has passed since the last one that
         did (`last_completed` is when that one had started); otherwise at the next tick. A time to come, which
-        a clock gone wrong has written, counts as now.
+        a clock gone wrong has written, counts as now. `jobs` are those that the jobs topic has; one of a tick
+        stands for the next tick.
         """
         now = self._now()
         with self._lock:
             self._schedules[source] = schedule
             if last_completed is not None:
                 self._successes[source] = last_completed
+            ticks = [job for job in jobs if job.tick is not None]
+            for job in jobs:
+                if job.tick is None:
+                    self._put(job, stored=True)
+            for job in ticks[:-1]:
+                self._journal.drop(job)
+            if ticks:
+                self._put(ticks[-1], stored=True)
+                self._tell(source, State.SCHEDULED, ticks[-1].reason, ticks[-1].not_before)
+                return
             due = now if last_completed is None else self._tick_after(source, min(last_completed, now))
             self._enqueue_tick(source, State.SCHEDULED, None, due and max(now, due))
+
+    def unassigned(self, source: str, reason: str) -> None:
+        """A source that another process runs, or nobody yet: forget its clock and its jobs.
+
+        A run that has not ended goes on; what becomes of it changes nothing here.
+        """
+        with self._lock:
+            self._schedules.pop(source, None)
+            self._held.pop(source, None)
+            self._queue = [queued for queued in self._queue if queued.job.source != source]
+            heapq.heapify(self._queue)
+            if source in self._running:
+                self._orphans.add(source)
+            self._tell(source, State.UNASSIGNED, reason)
+
+    def running(self, source: str) -> bool:
+        """Whether a job that `take_due` gave for `source` has not ended."""
+        with self._lock:
+            return source in self._running
+
+    def cancel(self, job_id: str) -> None:
+        """The record of a job was deleted: it is not run, unless it runs already."""
+        with self._lock:
+            for held in (self._queue, *self._held.values()):
+                held[:] = [queued for queued in held if queued.job.job_id != job_id or not queued.stored]
+            heapq.heapify(self._queue)
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""
         with self._lock:
             self._tell(source, State.NOT_CONFIGURED, reason)
 
-    def put(self, job: JobPayload) -> None:
-        """Ask for a run besides the schedule; at `job.not_before`, or at once."""
+    def put(self, job: JobPayload, *, stored: bool = False) -> None:
+        """Ask for a run besides the schedule; at `job.not_before`, or at once. `stored`: it was read from the
+        jobs topic. A job that is known, or over, changes nothing.
+        """
         with self._lock:
-            self._enqueue(_Queued(job.not_before or self._now(), next(self._order), job, False))
+            self._put(job, stored=stored)
 
     def take_due(self) -> JobPayload | None:
         """A job to run now, or None. The source counts as running until `done`."""
@@ -161,10 +235,16 @@ class Scheduler:
         """The job that `take_due` gave for `source` has ended, so or so."""
         with self._lock:
             queued = self._running.pop(source)
-            if isinstance(outcome, RunReport):
+            if source in self._orphans:
+                self._orphans.discard(source)
+            elif isinstance(outcome, RunReport):
                 if outcome.completed:
                     self._successes[source] = self._now()
-                self._finish(queued, State.SCHEDULED, None)
+                    self._finish(queued, State.SCHEDULED, None)
+                else:
+                    # It was stopped: by the end of the process, or of its ownership. Its record stays.
+                    self._enqueue(replace(queued, due=self._now(), order=next(self._order)))
+                    self._tell(source, State.SCHEDULED, "stopped before its end", self._now())
             elif isinstance(outcome, Requeued):
                 self._again(queued, outcome.not_before, State.LIMITED, outcome.reason)
             else:
@@ -176,6 +256,14 @@ class Scheduler:
         """The state of every source, by name."""
         with self._lock:
             return dict(sorted(self._statuses.items()))
+
+    def _put(self, job: JobPayload, *, stored: bool) -> None:
+        held = [queued for several in self._held.values() for queued in several]
+        # The end of an orphan's run changes nothing: its job is to be run again.
+        running = [queued for source, queued in self._running.items() if source not in self._orphans]
+        known = [queued.job.job_id for queued in (*self._queue, *running, *held)]
+        if job.job_id not in known and job.job_id not in self._over:
+            self._enqueue(_Queued(job.not_before or self._now(), next(self._order), job, stored))
 
     def _failed(self, queued: _Queued, error: BaseException) -> None:
         step, reason = next_step(error), words_of(error)
@@ -193,12 +281,16 @@ class Scheduler:
 
     def _again(self, queued: _Queued, due: datetime, state: State, reason: str) -> None:
         job = queued.job.model_copy(update={"not_before": due, "reason": reason})
-        self._enqueue(replace(queued, due=due, order=next(self._order), job=job))
+        self._enqueue(replace(queued, due=due, order=next(self._order), job=job, stored=True))
+        self._journal.keep(job)
         self._tell(job.source, state, reason, due)
 
     def _finish(self, queued: _Queued, state: State, reason: str | None) -> None:
         source = queued.job.source
-        if queued.tick:
+        self._over.append(queued.job.job_id)
+        if queued.stored:
+            self._journal.drop(queued.job)
+        if queued.job.tick is not None:
             self._enqueue_tick(source, state, reason, self._tick_after(source, self._now()))
         else:
             self._tell(source, state, reason)
@@ -216,7 +308,8 @@ class Scheduler:
         if due is None:
             state, reason = State.FAILED, "its schedule gives no next time"
         else:
-            self._enqueue(_Queued(due, next(self._order), JobPayload(source=source, reason="schedule"), True))
+            job = JobPayload(source=source, reason="schedule", tick=due)
+            self._enqueue(_Queued(due, next(self._order), job))
         self._tell(source, state, reason, due)
 
     def _enqueue(self, queued: _Queued) -> None:

@@ -5,11 +5,9 @@ Later outages are met where they happen: by the publisher in mid-run, by the sch
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from producer.assembly import Parts
 from producer.errors import BrokerAwayError, NextStep, next_step
-from producer.positions import Position
 from producer.waiting import Waiting
 from runtime.settings import Settings
 from runtime.stopping import Stopping
@@ -17,11 +15,10 @@ from schemas.errors import RegistryRefusedError, UnknownSchemaError
 from schemas.names import Names
 
 _RETRY_SECONDS = 1.0
-T = TypeVar("T")
 
 
 class Startup:
-    """Waits for broker and registry, says for what, and gives the stored positions of all sources."""
+    """Waits for broker and registry, and says for what."""
 
     def __init__(self, parts: Parts, names: Names, settings: Settings, stopping: Stopping) -> None:
         self._parts = parts
@@ -35,15 +32,16 @@ class Startup:
         """None once everything needed has answered, for a readiness check."""
         return self._waits_for
 
-    def positions(self) -> dict[str, Position] | None:
-        """The stored positions by source, as soon as broker and registry answer; None if stopped before."""
-        found = self._ask(self._broker, self._read_positions)
-        if found is None or self._ask(self._registry, self._registry_answers) is None:
-            return None
+    def wait(self) -> bool:
+        """True as soon as broker and registry answer, and the topics of the state are there; False if stopped
+        before.
+        """
+        if not (self._ask(self._broker, self._broker_answers) and self._ask(self._registry, self._answers)):
+            return False
         self._waits_for = None
-        return found
+        return True
 
-    def _ask(self, whom: str, question: Callable[[], T]) -> T | None:
+    def _ask(self, whom: str, question: Callable[[], bool]) -> bool:
         waiting = Waiting(whom, quiet=0)
         self._waits_for = f"waiting for {whom}"
         while not self._stopping.requested:
@@ -57,16 +55,16 @@ class Startup:
             else:
                 waiting.progress()
                 return answer
-        return None
+        return False
 
-    def _read_positions(self) -> dict[str, Position]:
+    def _broker_answers(self) -> bool:
         fault = self._parts.topics.reachable()
         if fault is not None:
             raise BrokerAwayError(fault)
         self._parts.topics.ensure_state(self._names)
-        return self._parts.cursors.load_all()
+        return True
 
-    def _registry_answers(self) -> bool:
+    def _answers(self) -> bool:
         # Any answer will do, also a refusal: what it refuses is said by the source that needs it.
         with suppress(UnknownSchemaError, RegistryRefusedError):
             self._parts.schemas.schema(1)

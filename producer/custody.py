@@ -1,0 +1,194 @@
+"""What it means to own sources: fence whoever ran them, keep their clocks and jobs, and let go in time (P9).
+
+Who owns what is decided in the group, which is the fleet's to follow.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import structlog
+
+from connectors.schedule import Schedule
+from producer.engine import IngestionEngine
+from producer.errors import CursorError, NextStep, next_step, words_of
+from producer.jobs import JobsTopic
+from producer.limiter import RateLimiter
+from producer.metrics import LAST_SUCCESS
+from producer.ownership import GroupOwnership
+from producer.positions import Position
+from producer.scheduler import Scheduler
+from producer.waiting import Waiting
+from runtime.errors import DependencyError
+from runtime.stopping import Deadline
+from schemas.records import JobPayload
+
+_RETRY_SECONDS = 1.0
+_STEP = 0.02
+ELSEWHERE = "another producer runs it"
+_log = structlog.get_logger(__name__)
+
+
+class Custody:
+    """Takes sources and gives them up. Called by the fleet's thread; each take-over has a thread of its own.
+
+    A take-over waits for the broker; the group is not kept waiting for it.
+    """
+
+    def __init__(
+        self,
+        schedules: Mapping[str, Schedule],
+        scheduler: Scheduler,
+        engine: IngestionEngine,
+        limiter: RateLimiter,
+        ownership: GroupOwnership,
+        jobs: JobsTopic,
+        abandon: threading.Event,
+    ) -> None:
+        """`schedules` are those of all sources that may run."""
+        self._schedules = schedules
+        self._scheduler = scheduler
+        self._engine = engine
+        self._limiter = limiter
+        self._ownership = ownership
+        self._jobs = jobs
+        self._abandon = abandon
+        self._lock = threading.Lock()
+        # Of sources whose take-over is not finished: its thread, what ends it, and the jobs read meanwhile.
+        self._taking: dict[str, tuple[threading.Thread, threading.Event]] = {}
+        self._early: dict[str, dict[str, JobPayload]] = {}
+        self._done: dict[str, tuple[str, ...]] = {}
+
+    def take(self, partition: int, jobs: Iterable[JobPayload]) -> None:
+        """The sources of `partition` are ours, and these are its jobs. Returns at once."""
+        found: dict[str, dict[str, JobPayload]] = {}
+        for job in jobs:
+            found.setdefault(job.source, {})[job.job_id] = job
+        for unknown in found.keys() - self._schedules.keys():
+            _log.warning("job_of_unknown_source", source=unknown, jobs=sorted(found[unknown]))
+        for source in self._schedules:
+            if self._jobs.partition(source) == partition:
+                self._take(source, found.get(source, {}))
+
+    def offer(self, job: JobPayload) -> None:
+        """A job was written while its source is ours."""
+        with self._lock:
+            if job.source in self._early:
+                self._early[job.source][job.job_id] = job
+            elif self._ownership.given(job.source) and job.job_id not in self._done.get(job.source, ()):
+                self._scheduler.put(job, stored=True)
+
+    def cancel(self, job_id: str) -> None:
+        """A job was deleted."""
+        with self._lock:
+            for early in self._early.values():
+                early.pop(job_id, None)
+            self._scheduler.cancel(job_id)
+
+    def give_up(self, partitions: Iterable[int], deadline: Deadline) -> None:
+        """The sources of `partitions` go to somebody else: end their runs at the next checkpoint, forget them.
+
+        Returns when the runs have ended, at the latest at the deadline. What runs on may ask nothing of its
+        upstream and begin no new epoch; the next owner fences it.
+        """
+        gone = set(partitions)
+        sources = [one for one in self._schedules if self._jobs.partition(one) in gone]
+        sources = [source for source in sources if self._ownership.given(source)]
+        with self._lock:
+            taking = [self._taking.pop(source) for source in sources if source in self._taking]
+            for _, over in taking:
+                over.set()
+            for source in sources:
+                self._early.pop(source, None)
+                self._engine.stop(source)
+                if not self._scheduler.running(source):
+                    self._ownership.lose(source)
+                self._scheduler.unassigned(source, ELSEWHERE)
+        for thread, _ in taking:
+            thread.join(deadline.remaining())
+        while any(map(self._scheduler.running, sources)) and not deadline.expired:
+            time.sleep(_STEP)
+        for source in sources:
+            if self._scheduler.running(source):
+                _log.warning("run_left_behind", source=source, seconds=deadline.seconds)
+            self._ownership.lose(source)
+            self._release(source)
+            _log.info("source_given_up", source=source)
+
+    def _release(self, source: str) -> None:
+        with suppress(KeyError):
+            LAST_SUCCESS.remove(source)
+        if self._abandon.is_set():
+            return
+        try:
+            self._limiter.release(source)
+        except DependencyError as exc:
+            _log.warning("limits_not_released", source=source, error=str(exc))
+
+    def _take(self, source: str, jobs: dict[str, JobPayload]) -> None:
+        with self._lock:
+            if self._ownership.given(source) and self._scheduler.running(source):
+                # Ours before a broker was away, and again: its run has gone on. If another producer had it in
+                # between, it is fenced.
+                for job in jobs.values():
+                    self._scheduler.put(job, stored=True)
+                return
+            former = self._taking.pop(source, None)
+            if former is not None:
+                former[1].set()
+            over = threading.Event()
+            self._ownership.gain(source)
+            self._scheduler.unassigned(source, "being taken over")
+            self._early[source] = dict(jobs)
+            thread = threading.Thread(
+                target=self._take_over, args=(source, over), name=f"own-{source}", daemon=True
+            )
+            self._taking[source] = (thread, over)
+            thread.start()
+
+    def _take_over(self, source: str, over: threading.Event) -> None:
+        waiting = Waiting(f"the take-over of {source}")
+        while not over.is_set() and not self._abandon.is_set():
+            try:
+                position = self._fenced(source)
+                self._limiter.acquire(source)
+            except Exception as exc:
+                if next_step(exc) is not NextStep.WAIT:
+                    _log.warning("take_over_failed", source=source, error=words_of(exc))
+                waiting.still(why=words_of(exc))
+                over.wait(_RETRY_SECONDS)
+            else:
+                waiting.progress()
+                self._begin(source, position, over)
+                return
+
+    def _fenced(self, source: str) -> Position | None:
+        try:
+            return self._engine.fence(source)
+        except CursorError:
+            # Its next run says so, and what to do about it.
+            return None
+
+    def _begin(self, source: str, position: Position | None, over: threading.Event) -> None:
+        completed = position.completed if position is not None else None
+        done = position.jobs if position is not None else ()
+        with self._lock:
+            if over.is_set():
+                return
+            del self._taking[source]
+            self._done[source] = done
+            jobs = self._early.pop(source)
+            for job_id in jobs.keys() & set(done):
+                self._jobs.drop(jobs.pop(job_id))
+            if completed is not None:
+                LAST_SUCCESS.labels(source).set(completed.timestamp())
+            self._engine.allow(source)
+            self._scheduler.add(source, self._schedules[source], completed, tuple(jobs.values()))
+        _log.info(
+            "source_scheduled",
+            source=source,
+            schedule=self._schedules[source].describe(),
+            last_completed=completed,
+            jobs=len(jobs),
+        )
