@@ -87,7 +87,7 @@ class Custody:
             self._scheduler.cancel(job_id)
 
     def give_up(self, partitions: Iterable[int], deadline: Deadline) -> None:
-        """The sources of `partitions` go to somebody else: end their runs at the next checkpoint, forget them.
+        """The sources of `partitions` go to somebody else: end their runs at a checkpoint, forget them.
 
         Returns when the runs have ended, at the latest at the deadline. What runs on may ask nothing of its
         upstream and begin no new epoch; the next owner fences it.

@@ -91,7 +91,8 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(self._close_seconds)
+        if not self._closing.is_set():
+            self.close(self._close_seconds)
 
     def close(self, seconds: float) -> None:
         """Leave the group, so that others need not wait for the session's end."""

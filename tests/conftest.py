@@ -89,6 +89,7 @@ def environment(stack: Servers) -> Iterator[dict[str, str]]:
         "INGEST_TOPIC_PREFIX": word,
         "INGEST_CLICKHOUSE__URL": f"{server}/{word}",
         "INGEST_CONSUMER__GROUP": f"{word}-loader",
+        "INGEST_PRODUCER__GROUP": f"{word}-producer",
         "INGEST_HTTP__PORT": "0",
     }
     try:
