@@ -71,7 +71,7 @@ def assembled(
             open_epoch=open_epoch,
             load=cursors.load,
             ends=topics.ends,
-            owned=lambda: ownership.owned(target.source),
+            owned=lambda: ownership.owned(target.source, waiting),
         )
 
     registry = settings.registry

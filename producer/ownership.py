@@ -11,6 +11,7 @@ from typing import Protocol
 from connectors.errors import LeaseLostError
 from connectors.http import Lease
 from producer.lease import TimedLease
+from producer.waiting import Waiting
 
 _STEP = 0.1
 
@@ -22,8 +23,8 @@ class Ownership(Protocol):
         """What each request of the source asks; None where everything is allowed."""
         ...
 
-    def owned(self, source: str) -> bool:
-        """True if the source may be run and published now; waits while nobody can tell."""
+    def owned(self, source: str, waiting: Waiting | None = None) -> bool:
+        """Whether the source may be run and published now; tells `waiting` while nobody knows."""
         ...
 
 
@@ -34,7 +35,7 @@ class Unshared:
         """None: requests ask nobody."""
         return None
 
-    def owned(self, source: str) -> bool:
+    def owned(self, source: str, waiting: Waiting | None = None) -> bool:
         """True."""
         return True
 
@@ -79,13 +80,15 @@ class GroupOwnership:
         """Valid while the source is given and the membership proven."""
         return _SourceLease(self, source)
 
-    def owned(self, source: str) -> bool:
+    def owned(self, source: str, waiting: Waiting | None = None) -> bool:
         """False once the source was taken back; waits for a proof while there is none."""
         while self.given(source):
             if self.membership.valid:
                 return True
             if self._abandon.is_set():
                 return False
+            if waiting is not None:
+                waiting.still(state="the place in the producers' group is not proven")
             self._sleep(_STEP)
         return False
 

@@ -304,3 +304,72 @@ def test_a_schedule_that_gives_no_next_time_fails_its_source_alone(
     states = {source: status.state for source, status in scheduler.statuses().items()}
     assert states == {"weather": State.FAILED, "late": State.FAILED, "news": State.SCHEDULED}
     assert due_in(scheduler, clock) == 3600.0
+
+
+class Journal:
+    """Remembers what was written to the jobs topic."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str, int]] = []
+
+    def keep(self, job: JobPayload) -> None:
+        self.written.append(("keep", job.job_id, job.attempt))
+
+    def drop(self, job: JobPayload) -> None:
+        self.written.append(("drop", job.job_id, job.attempt))
+
+
+def test_a_job_is_written_when_it_is_put_back_and_deleted_when_it_is_over(clock: SettableClock) -> None:
+    journal = Journal()
+    scheduler = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=journal)
+    scheduler.add("weather", HOURLY, START, [JobPayload(source="weather", job_id="j")])
+    assert scheduler.take_due() is not None
+    scheduler.done("weather", SourceError("no"))
+    clock.forward(10)
+    assert scheduler.take_due() is not None
+    scheduler.done("weather", REPORT)
+    assert journal.written == [("keep", "j", 2), ("drop", "j", 2)]
+    # Its own record, read late, is no new job.
+    scheduler.put(JobPayload(source="weather", job_id="j", attempt=2), stored=True)
+    assert scheduler.take_due() is None
+
+
+def test_a_tick_that_was_put_back_is_the_next_tick_of_the_next_owner(
+    scheduler: Scheduler, clock: SettableClock
+) -> None:
+    later = START + timedelta(minutes=10)
+    tick = JobPayload(source="weather", tick=START, not_before=later, attempt=3)
+    scheduler.add("weather", HOURLY, None, [tick])
+    assert scheduler.take_due() is None
+    clock.forward(600)
+    assert scheduler.take_due() == tick
+    scheduler.done("weather", REPORT)
+    assert due_in(scheduler, clock) == 3000.0
+
+
+def test_a_source_given_away_in_mid_run_keeps_nothing_and_starts_afresh_when_it_returns(
+    clock: SettableClock,
+) -> None:
+    journal = Journal()
+    scheduler = Scheduler(now=clock.now, journal=journal)
+    job = JobPayload(source="weather", job_id="j")
+    scheduler.add("weather", HOURLY, START, [job])
+    assert scheduler.take_due() == job
+    scheduler.unassigned("weather", "another producer runs it")
+    assert scheduler.next_due() is None
+    scheduler.add("weather", HOURLY, START, [job])
+    assert scheduler.take_due() is None  # one at a time, also across owners
+    scheduler.done("weather", REPORT)
+    assert journal.written == []
+    assert scheduler.take_due() == job
+
+
+def test_a_stopped_run_is_no_job_done(clock: SettableClock) -> None:
+    journal = Journal()
+    scheduler = Scheduler(now=clock.now, journal=journal)
+    scheduler.put(JobPayload(source="weather", job_id="j"), stored=True)
+    assert scheduler.take_due() is not None
+    scheduler.done("weather", replace(REPORT, completed=False))
+    assert journal.written == []
+    scheduler.cancel("j")
+    assert scheduler.take_due() is None
