@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from connectors.base import BaseConnector
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
 from producer.checkpoint import Limits
-from producer.errors import SourceError
+from producer.errors import CursorError, SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
@@ -177,7 +178,7 @@ class IngestionEngine:
         with governed_by(budget=self._limiter.budget(source)):
             slices = Slices(
                 source,
-                lambda: intake.open(since),
+                lambda: intake.open(deepcopy(since)),
                 intake.batch,
                 max_items=self._settings.slice_records,
                 max_seconds=self._settings.slice_seconds,
@@ -208,4 +209,12 @@ def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> An
     if previous is None or previous.cursor is None or not connector.has_cursor():
         return None
     since = connector.parse_since(previous.cursor)
-    return since if connector.lookback is None else since - connector.lookback
+    if connector.lookback is None:
+        return since
+    try:
+        return since - connector.lookback
+    except (TypeError, OverflowError) as exc:
+        raise CursorError(
+            f"{job.source}: lookback = {connector.lookback!r} cannot be taken from the cursor {since!r}: "
+            f"{exc}. Declare a timedelta for times, a number for numbers"
+        ) from exc

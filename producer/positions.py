@@ -63,7 +63,8 @@ class Position(BaseModel):
 
 def with_mark(marks: Sequence[Mark], latest: Mark) -> tuple[Mark, ...]:
     """`marks` and the latest one, thinned: the first and the latest stay, of the others every second goes."""
-    together = (*marks, latest)
+    # Before the first value there may be records of a time in which the source had no cursor.
+    together = (*marks, Mark() if latest.cursor is None else latest)
     if len(together) <= MARKS:
         return together
     return (*together[:1], *together[1:-_LATEST][::2], *together[-_LATEST:])

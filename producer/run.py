@@ -243,8 +243,8 @@ class Run:
         moving = None if self._leaves_gap else self._cursor_now(completed, safe)
         present = before.mark if before else Mark()
         marks, jobs = (before.marks, before.jobs) if before else ((), ())
-        high = self._mark.as_json()
-        if moving is not None and high != present.cursor:
+        high = self._mark.highest(before.high if before else None)
+        if moving is not None and high is not None and high != present.cursor:
             marks = with_mark(marks, present)
         return Position(
             source=self._prepared.target.source,
@@ -255,10 +255,19 @@ class Run:
             checkpoint=self._checkpoints + 1,
             writer=self._writer,
             jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,
-            ends=ends if moving else present.ends,
-            high=high if moving else present.cursor,
+            ends=ends if moving and self._covers_all() else present.ends,
+            high=high,
             marks=marks,
         )
+
+    def _covers_all(self) -> bool:
+        """Whether what stands in the topics now is covered by the cursor that is stored now.
+
+        A State has no marks that would tell; it does not cover what an earlier run has left and this one has
+        not met again yet.
+        """
+        seen = self._beginning
+        return self._prepared.connector.State is None or not (seen.records or seen.letters)
 
     def _cursor_now(self, completed: bool, safe: Any) -> tuple[JsonValue] | None:
         """The cursor to store, as a tuple of one; None if the stored one stays."""

@@ -45,6 +45,15 @@ class Watermark:
         """Whether `cursor` is not before the stored one; a State has no order and always passes."""
         return self._field is None or self._stored is None or bool(cursor >= self._stored)
 
+    def highest(self, stored: JsonValue) -> JsonValue:
+        """The higher one of `stored` and the value; None for a State, which has no order."""
+        if self._field is None:
+            return None
+        high = None if stored is None else self._connector.parse_since(stored)
+        return self.dump(
+            high if self.value is None or (high is not None and high > self.value) else self.value
+        )
+
     def reach(self, cursor: Any) -> None:
         """The connector has said that it can go on from `cursor`."""
         if self._field is None:
