@@ -26,7 +26,7 @@ from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
 from producer.positions import Position
 from producer.preparation import Preparation, Prepared
 from producer.publisher import Publisher
-from producer.resume import tail_starts
+from producer.resume import tail_starts, without_lost_ends
 from producer.run import Beginning, Run, RunReport
 from producer.seen import Seen
 from producer.slices import Slices
@@ -167,10 +167,13 @@ class IngestionEngine:
         previous = publisher.take_over()
         since = connector.parse_since(_since(job, prepared, previous))
         parse = connector.parse_since if connector.has_cursor() else None
+        ends = self._topics.ends(target.topics)
+        if previous is not None:
+            previous = without_lost_ends(previous, ends)
         starts = tail_starts(previous, since, parse, exact=connector.State is not None)
         if starts is not None:
             self._tails.read(target, starts, records, letters)
-        return Beginning(previous, since, self._topics.ends(target.topics), records, letters)
+        return Beginning(previous, since, ends, starts or {}, records, letters)
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
