@@ -1,5 +1,6 @@
 """A place between items at which a connector can go on: yielded among them."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,3 +14,7 @@ class Checkpoint:
     """
 
     cursor: Any
+
+    def __post_init__(self) -> None:
+        # A state that its connector goes on to change must not run ahead of what is committed.
+        object.__setattr__(self, "cursor", deepcopy(self.cursor))

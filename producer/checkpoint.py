@@ -74,7 +74,7 @@ class Checkpoint:
 
     def add(self, messages: list[Message], letters: Sequence[Letter], size: int, deduplicated: int) -> None:
         """Add what came of some items: messages of `size` bytes, letters, and how many were in the topics."""
-        if self._opened_at is None:
+        if self._opened_at is None and (messages or letters or deduplicated):
             self._opened_at = self._clock()
         if messages:
             self._slices.append(messages)

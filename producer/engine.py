@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from connectors.base import BaseConnector
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
 from producer.checkpoint import Limits
-from producer.errors import NotOwnedError, PublisherFencedError, SourceError
+from producer.errors import CursorError, NotOwnedError, PublisherFencedError, SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
@@ -26,7 +27,7 @@ from producer.ownership import Ownership, Unshared
 from producer.positions import Position
 from producer.preparation import Preparation, Prepared
 from producer.publisher import Publisher
-from producer.resume import tail_starts
+from producer.resume import tail_starts, without_lost_ends
 from producer.run import Beginning, Run, RunReport
 from producer.seen import Seen
 from producer.slices import Slices
@@ -197,10 +198,13 @@ class IngestionEngine:
         previous = publisher.take_over()
         since = connector.parse_since(_since(job, prepared, previous))
         parse = connector.parse_since if connector.has_cursor() else None
+        ends = self._topics.ends(target.topics)
+        if previous is not None:
+            previous = without_lost_ends(previous, ends)
         starts = tail_starts(previous, since, parse, exact=connector.State is not None)
         if starts is not None:
             self._tails.read(target, starts, records, letters)
-        return Beginning(previous, since, self._topics.ends(target.topics), records, letters)
+        return Beginning(previous, since, ends, starts or {}, records, letters)
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:
@@ -208,7 +212,7 @@ class IngestionEngine:
         with governed_by(lease=self._ownership.lease(source), budget=self._limiter.budget(source)):
             slices = Slices(
                 source,
-                lambda: intake.open(since),
+                lambda: intake.open(deepcopy(since)),
                 intake.batch,
                 max_items=self._settings.slice_records,
                 max_seconds=self._settings.slice_seconds,
@@ -239,4 +243,12 @@ def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> An
     if previous is None or previous.cursor is None or not connector.has_cursor():
         return None
     since = connector.parse_since(previous.cursor)
-    return since if connector.lookback is None else since - connector.lookback
+    if connector.lookback is None:
+        return since
+    try:
+        return since - connector.lookback
+    except (TypeError, OverflowError) as exc:
+        raise CursorError(
+            f"{job.source}: lookback = {connector.lookback!r} cannot be taken from the cursor {since!r}: "
+            f"{exc}. Declare a timedelta for times, a number for numbers"
+        ) from exc

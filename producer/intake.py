@@ -45,7 +45,7 @@ class Batch:
     @property
     def weight(self) -> int:
         """Bytes that it takes, about."""
-        return self.size + _OVERHEAD * self.extracted
+        return self.size + _OVERHEAD * (self.extracted + len(self.checkpoints))
 
     def measure(self) -> None:
         """Set `size`."""

@@ -16,7 +16,7 @@ _LATEST = 4
 
 
 class Mark(BaseModel):
-    """Records with a cursor value up to `cursor` stand before `ends`; None stands before all values."""
+    """No record before `ends` has a cursor value above `cursor`; None: their values are not known."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,9 +31,9 @@ class Position(BaseModel):
     run that reached the end of its source had started: None while there is none, so a first run cut short is
     seen. `checkpoint` counts those of the run `run_id`; `jobs` are the jobs it has done for the last time,
     `writer` the process. `ends` are the ends of the source's topics when the cursor last moved: what stands
-    behind them, the cursor does not cover. `high` is the highest cursor value before them, which is above
-    `cursor` where a connector that is not ordered has said how far it is safe. `marks` are older pairs of
-    `high` and `ends`, oldest first. Unknown keys are
+    behind them, the cursor does not cover. `high` is the highest cursor value in the topic, which is above
+    `cursor` where a connector that is not ordered has said how far it is safe, or a run was cut short or left
+    a gap; a State has none. `marks` are older pairs of `high` and `ends`, oldest first. Unknown keys are
     allowed: a newer version may write more.
     """
 

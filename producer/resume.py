@@ -29,9 +29,24 @@ def tail_starts(
     if exact and parse(previous.cursor) == since:
         return previous.ends
     for mark in (previous.mark, *reversed(previous.marks)):
-        if mark.cursor is None or _before(mark.cursor, since, parse):
+        if mark.cursor is None:
+            # The source had no cursor then: the values of what stands before the ends are not known.
+            break
+        if _before(mark.cursor, since, parse):
             return mark.ends
     return {}
+
+
+def without_lost_ends(position: Position, ends: Ends) -> Position:
+    """The position without ends and marks if they do not belong to the topics that end at `ends`: one of them
+    was deleted and made anew. Offsets of the old one say nothing about it.
+    """
+    lost = any(
+        offset > ends.get(topic, {}).get(partition, 0)
+        for topic, old in position.ends.items()
+        for partition, offset in old.items()
+    )
+    return position.model_copy(update={"ends": {}, "marks": ()}) if lost else position
 
 
 def _before(cursor: JsonValue, since: Any, parse: Callable[[JsonValue], Any]) -> bool:

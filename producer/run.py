@@ -61,12 +61,13 @@ class RunReport:
 @dataclass(frozen=True)
 class Beginning:
     """Where a run begins: the stored position, `since` as the cursor's type, the ends of the source's topics,
-    and what is in them already.
+    and what is in them already behind `starts`.
     """
 
     previous: Position | None
     since: Any
     ends: Ends
+    starts: Ends
     records: Seen
     letters: Seen
 
@@ -102,6 +103,8 @@ class Run:
         self._mark = Watermark(type(prepared.connector), previous.cursor if previous else None)
         self._leaves_gap = not self._mark.covers(beginning.since)
         self._ends = beginning.ends
+        # Where the topics ended at the last Checkpoint of a State in this run.
+        self._state_ends: Ends | None = None
         self._checkpoint = self._new_checkpoint()
         self._sending = False
         self._extracted = self._published = self._rejected = self._deduplicated = self._checkpoints = 0
@@ -201,6 +204,8 @@ class Run:
                 checkpoint, lambda ends: self._close(checkpoint, ends, completed, safe)
             )
         self._position, self._ends = closing.position, closing.ends
+        if safe is not None:
+            self._state_ends = closing.ends
         self._checkpoints += 1
         self._extracted += checkpoint.extracted
         self._published += checkpoint.records
@@ -243,8 +248,9 @@ class Run:
         moving = None if self._leaves_gap else self._cursor_now(completed, safe)
         present = before.mark if before else Mark()
         marks, jobs = (before.marks, before.jobs) if before else ((), ())
-        high = self._mark.as_json()
-        if moving is not None and high != present.cursor:
+        high = self._mark.highest(before.high if before else None)
+        # Of marks with the same ends the first one says most.
+        if high is not None and high != present.cursor and not (marks and marks[-1].ends == present.ends):
             marks = with_mark(marks, present)
         return Position(
             source=self._prepared.target.source,
@@ -255,14 +261,28 @@ class Run:
             checkpoint=self._checkpoints + 1,
             writer=self._writer,
             jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,
-            ends=ends if moving else present.ends,
-            high=high if moving else present.cursor,
+            ends=self._covered(ends, present.ends, moving=moving is not None, completed=finishes),
+            high=high,
             marks=marks,
         )
 
+    def _covered(self, ends: Ends, stored: Ends, *, moving: bool, completed: bool) -> Ends:
+        """The ends that belong to the cursor: what it does not cover stands behind them.
+
+        A State has no marks that would tell. It covers neither what comes after its Checkpoint nor, until a
+        run has come to the end of its source, what an earlier run has left and this one has not met again.
+        """
+        if self._prepared.connector.State is None:
+            return ends if moving else stored
+        if moving:
+            unmet = self._beginning.records or self._beginning.letters
+            return self._beginning.starts if unmet else ends
+        return self._state_ends or stored if completed else stored
+
     def _cursor_now(self, completed: bool, safe: Any) -> tuple[JsonValue] | None:
         """The cursor to store, as a tuple of one; None if the stored one stays."""
-        if completed or self._prepared.connector.ordered:
+        connector = self._prepared.connector
+        if connector.ordered or (completed and connector.State is None):
             return (self._mark.as_json(),)
         if safe is None or not self._mark.passes(safe):
             return None

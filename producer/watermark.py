@@ -39,11 +39,18 @@ class Watermark:
             self.value = _highest(self.value, values)
         except TypeError:
             # None compares with nothing. Rare, so it is not looked for in every record.
-            self.value = self._compared([value for value in values if value is not None])
+            self.value = self._compared([value for value in values if value is not None], self.value)
 
     def passes(self, cursor: Any) -> bool:
         """Whether `cursor` is not before the stored one; a State has no order and always passes."""
         return self._field is None or self._stored is None or bool(cursor >= self._stored)
+
+    def highest(self, stored: JsonValue) -> JsonValue:
+        """The higher one of `stored` and the value; None for a State, which has no order."""
+        if self._field is None:
+            return None
+        high = self._connector.parse_since(stored)
+        return self.dump(high if self.value is None else self._compared([self.value], high))
 
     def reach(self, cursor: Any) -> None:
         """The connector has said that it can go on from `cursor`."""
@@ -64,9 +71,9 @@ class Watermark:
         stored: JsonValue = self._connector.cursor_type().dump_python(value, mode="json")
         return stored
 
-    def _compared(self, values: Sequence[Any]) -> Any:
+    def _compared(self, values: Sequence[Any], value: Any) -> Any:
         try:
-            return _highest(self.value, values)
+            return _highest(value, values)
         except TypeError as exc:
             raise CursorError(
                 f"values of the cursor field `{self._field}` do not compare with each other: {exc}. "

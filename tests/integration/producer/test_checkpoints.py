@@ -1,5 +1,6 @@
 """Cursors that connectors move themselves, and lookback: nothing is left out, nothing is there twice."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 from pydantic import BaseModel
 
 from connectors import Checkpoint
-from producer.errors import SourceError
+from producer.errors import CursorError, SourceError
+from producer.publisher import Closing, Publisher
+from producer.slices import Slices
 from runtime.settings import Settings
+from schemas.records import JobPayload
 from tests.integration.producer.support import NOON, ids, reading, records, run, stored, yielding
 
 
@@ -120,3 +124,120 @@ def test_lookback_brings_what_came_late_and_what_has_changed(settings: Settings)
         (100, ""),
         (100, "corrected"),
     ]
+
+
+def cut_short(*found: Any) -> Iterator[Any]:
+    yield from found
+    raise ValueError("cut short")
+
+
+def begin(since: Any) -> int:
+    return 0 if since is None else int((since - NOON).total_seconds())
+
+
+def test_what_runs_ahead_of_the_cursor_have_published_is_known_in_mid_run_too(settings: Settings) -> None:
+    """60 to 99 stand before the ends of every checkpoint of the runs that catch up with them."""
+    producer = settings.producer.model_copy(update={"checkpoint_records": 5, "slice_records": 5})
+    settings = settings.model_copy(update={"producer": producer})
+
+    def items(since: Any) -> Iterator[Any]:
+        return (reading(number) for number in range(begin(since), 100))
+
+    def failing(since: Any) -> Iterator[Any]:
+        return cut_short(*(reading(number) for number in range(begin(since), 40)))
+
+    ahead = JobPayload(source="readings", since="2026-01-01T12:01:00Z")
+    run(settings, yielding(lambda since: iter([reading(10)]), ordered=True))
+    run(settings, yielding(items, ordered=True), ahead)
+    failing_run(settings, failing, ordered=True)
+    run(settings, yielding(items, ordered=True))
+    assert ids(settings) == list(range(10, 100))
+
+
+def test_what_was_seen_beyond_the_safe_cursor_is_remembered_over_several_runs(settings: Settings) -> None:
+    failing_run(settings, lambda since: cut_short(reading(50), reading(5), Checkpoint(moment(5))))
+    failing_run(settings, lambda since: cut_short(reading(7), Checkpoint(moment(10))))
+    failing_run(settings, lambda since: cut_short(reading(12), Checkpoint(moment(20))))
+    run(settings, yielding(lambda since: iter([reading(25), reading(50)])))
+    assert ids(settings) == [5, 7, 12, 25, 50]
+
+
+def test_a_state_does_not_cover_what_an_earlier_run_left_half(settings: Settings) -> None:
+    def accounts(since: Pages | None, last: int, broken: tuple[str, int] | None) -> Iterator[Any]:
+        pages = dict(since.pages) if since else {}
+        for account, base, end in (("a", 0, last), ("b", 100, 1)):
+            for page in range(pages.get(account, 0), end):
+                for number in range(10):
+                    yield reading(base + 10 * page + number)
+                    if broken == (account, number):
+                        raise ValueError("cut short")
+                pages[account] = page + 1
+                yield Checkpoint(Pages(pages=pages))
+
+    declared: dict[str, Any] = {"cursor": None, "State": Pages}
+    failing_run(settings, lambda since: accounts(since, 1, ("b", 5)), **declared)
+    failing_run(settings, lambda since: accounts(since, 2, ("b", 0)), **declared)
+    run(settings, yielding(lambda since: accounts(since, 2, None), **declared))
+    assert ids(settings) == [*range(20), *range(100, 110)]
+
+
+def test_a_state_that_is_changed_after_it_was_yielded_runs_ahead_of_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def items(since: Pages | None) -> Iterator[Any]:
+        state = since or Pages()
+        for page in range(state.pages.get("a", 0), 3):
+            yield from (reading(10 * page + number) for number in range(10))
+            state.pages["a"] = page + 1
+            yield Checkpoint(state)
+
+    publish, calls = Publisher.publish, list[int]()
+
+    def only_once(self: Publisher, *given: Any) -> Closing:
+        calls.append(1)
+        if len(calls) > 1:
+            raise RuntimeError("killed")
+        return publish(self, *given)
+
+    declared: dict[str, Any] = {"cursor": None, "State": Pages}
+    with monkeypatch.context() as patched:
+        patched.setattr(Publisher, "publish", only_once)
+        with pytest.raises(RuntimeError, match="killed"):
+            run(settings, yielding(items, **declared))
+    assert stored(settings) == {"pages": {"a": 1}}
+    run(settings, yielding(items, **declared))
+    assert ids(settings) == list(range(30))
+
+
+def test_a_cursor_that_is_declared_later_finds_what_came_before_it(settings: Settings) -> None:
+    run(settings, yielding(lambda since: iter([reading(1), reading(2)]), cursor=None))
+    for _ in range(3):
+        run(settings, yielding(lambda since: iter([reading(n) for n in (1, 2) if n >= begin(since)])))
+    assert ids(settings) == [1, 2]
+
+
+@pytest.mark.parametrize("lookback", [30, "6h", timedelta(days=999999)])
+def test_a_lookback_that_does_not_fit_the_cursor_is_told(settings: Settings, lookback: Any) -> None:
+    run(settings, yielding(lambda since: iter([reading(1)])))
+    with pytest.raises(CursorError, match="cannot be taken from the cursor"):
+        run(settings, yielding(lambda since: iter([]), lookback=lookback))
+
+
+def test_a_pause_behind_a_checkpoint_is_waited_for_without_turning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, calls = Slices.take, list[float]()
+
+    def counted(self: Slices[Any, Any], timeout: float) -> Any:
+        calls.append(timeout)
+        return take(self, timeout)
+
+    def items(since: Any) -> Iterator[Any]:
+        yield reading(1)
+        yield Checkpoint(moment(1))
+        time.sleep(3)
+        yield reading(2)
+
+    monkeypatch.setattr(Slices, "take", counted)
+    run(settings, yielding(items))
+    assert len(calls) < 50

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.errors import SinceError
 from producer.positions import MARKS, Ends, Mark, Position, with_mark
-from producer.resume import tail_starts
+from producer.resume import tail_starts, without_lost_ends
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,3 +89,17 @@ def test_a_position_is_read_back_as_it_was_written() -> None:
     key, value = position.message()
     assert key == b"s"
     assert Position.model_validate_json(value[:-1] + b', "source": "s", "unknown": 1}') == position
+
+
+def test_values_before_the_ends_of_a_time_without_cursor_are_not_known() -> None:
+    assert tail_starts(at(None, 300), 5, number) == {}
+    assert tail_starts(at(30, 300, Mark(cursor=None, ends=ends(100))), 30, number) == {}
+
+
+def test_ends_behind_the_end_of_a_topic_are_those_of_another_one() -> None:
+    position = at(30, 300, *MARKED)
+    assert without_lost_ends(position, ends(300)) == position
+    assert without_lost_ends(position, {**ends(299), "u": {0: 1000}}) == at(30, 0).model_copy(
+        update={"ends": {}}
+    )
+    assert without_lost_ends(position, {"t": {}}).marks == ()
