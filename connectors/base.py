@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -41,6 +41,9 @@ class NoSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Missed = Literal["once", "all", "skip"]
+
+
 def utc_now() -> datetime:
     """The present, aware, in UTC."""
     return datetime.now(UTC)
@@ -58,6 +61,9 @@ class BaseConnector(ABC):
     Settings    pydantic model of the settings. A field without default makes the source "not configured",
                 and so not run, until someone gives it a value.
     schedule    `every(minutes=15)`, `cron("0 6 * * *", "Europe/Berlin")` or the same as text.
+    missed      what becomes of ticks that pass while the source is paused, runs, or has no producer: "once"
+                (one run makes up for all), "all" (one run each, one after the other) or "skip".
+    jitter      a timedelta: each tick is due up to so much later, always by the same amount.
     rate_limit  "10/hour" or several such: runs per window.
     request_limit  "60/minute" or several such: requests of `http_client` per window.
     upstream    what the limits belong to, such as "github": sources that name the same one are counted
@@ -83,6 +89,8 @@ class BaseConnector(ABC):
     Record: ClassVar[type[BaseModel]]
     Settings: ClassVar[type[BaseModel]] = NoSettings
     schedule: ClassVar[Schedule | str] = "every 1h"
+    missed: ClassVar[Missed] = "once"
+    jitter: ClassVar[timedelta] = timedelta(0)
     rate_limit: ClassVar[str | tuple[str, ...]] = ()
     request_limit: ClassVar[str | tuple[str, ...]] = ()
     upstream: ClassVar[str | None] = None

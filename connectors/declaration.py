@@ -10,13 +10,13 @@ import inspect
 import types
 import typing
 from abc import ABC
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from connectors.base import BaseConnector, source_name
+from connectors.base import BaseConnector, Missed, source_name
 from connectors.errors import DeclarationError, RateLimitError, ScheduleError
 from connectors.misspelt import misspelt_member
 from connectors.rates import parse_rate_limits
@@ -143,6 +143,13 @@ def _check_schedule(cls: type[BaseConnector]) -> None:
         )
     if not isinstance(words, str):
         raise DeclarationError(f"{cls.__name__}.schedule: describe() gives {words!r}, not text")
+    if cls.missed not in get_args(Missed):
+        raise DeclarationError(f'{cls.__name__}.missed = {cls.missed!r} is none of "once", "all" and "skip"')
+    if not isinstance(cls.jitter, timedelta) or cls.jitter < timedelta(0):
+        raise DeclarationError(
+            f"{cls.__name__}.jitter = {cls.jitter!r} is no timedelta of zero or more, "
+            "such as timedelta(minutes=2)"
+        )
 
 
 def _check_limits(cls: type[BaseConnector]) -> None:

@@ -10,19 +10,19 @@ from contextlib import suppress
 
 import structlog
 
-from connectors.schedule import Schedule
 from producer.engine import IngestionEngine
 from producer.errors import CursorError, NextStep, next_step, words_of
-from producer.jobs import JobsTopic
+from producer.jobs import JobsTopic, Request, key_of, paused_source
 from producer.limiter import RateLimiter
 from producer.metrics import LAST_SUCCESS
 from producer.ownership import GroupOwnership
 from producer.positions import Position
 from producer.scheduler import Scheduler
+from producer.ticks import Ticks
 from producer.waiting import Waiting
 from runtime.errors import DependencyError
 from runtime.stopping import Deadline
-from schemas.records import JobPayload
+from schemas.records import JobPayload, Pause
 
 _RETRY_SECONDS = 1.0
 _STEP = 0.02
@@ -38,7 +38,8 @@ class Custody:
 
     def __init__(
         self,
-        schedules: Mapping[str, Schedule],
+        ticks: Mapping[str, Ticks],
+        refused: Mapping[str, str],
         scheduler: Scheduler,
         engine: IngestionEngine,
         limiter: RateLimiter,
@@ -46,8 +47,9 @@ class Custody:
         jobs: JobsTopic,
         abandon: threading.Event,
     ) -> None:
-        """`schedules` are those of all sources that may run."""
-        self._schedules = schedules
+        """`ticks` are the clocks of all sources that may run, `refused` says of others why they may not."""
+        self._ticks = ticks
+        self._refused = refused
         self._scheduler = scheduler
         self._engine = engine
         self._limiter = limiter
@@ -55,36 +57,63 @@ class Custody:
         self._jobs = jobs
         self._abandon = abandon
         self._lock = threading.Lock()
-        # Of sources whose take-over is not finished: its thread, what ends it, and the jobs read meanwhile.
+        # Of sources whose take-over is not finished: its thread, what ends it, and what was read meanwhile.
         self._taking: dict[str, tuple[threading.Thread, threading.Event]] = {}
-        self._early: dict[str, dict[str, JobPayload]] = {}
+        self._early: dict[str, dict[str, Request]] = {}
         self._done: dict[str, tuple[str, ...]] = {}
 
-    def take(self, partition: int, jobs: Iterable[JobPayload]) -> None:
-        """The sources of `partition` are ours, and these are its jobs. Returns at once."""
-        found: dict[str, dict[str, JobPayload]] = {}
-        for job in jobs:
-            found.setdefault(job.source, {})[job.job_id] = job
-        for unknown in found.keys() - self._schedules.keys():
+    def take(self, partition: int, requests: Iterable[Request]) -> None:
+        """The sources of `partition` are ours, and these are their jobs and pauses. Returns at once."""
+        found: dict[str, dict[str, Request]] = {}
+        for request in requests:
+            found.setdefault(request.source, {})[key_of(request)] = request
+        for unknown in found.keys() - self._ticks.keys() - self._refused.keys():
             _log.warning("job_of_unknown_source", source=unknown, jobs=sorted(found[unknown]))
-        for source in self._schedules:
+        for source, reason in self._refused.items():
+            if self._jobs.partition(source) == partition:
+                self._scheduler.refuse(source, reason)
+        for source in self._ticks:
             if self._jobs.partition(source) == partition:
                 self._take(source, found.get(source, {}))
 
-    def offer(self, job: JobPayload) -> None:
-        """A job was written while its source is ours."""
+    def offer(self, request: Request) -> None:
+        """A job or a pause was written while its source is ours."""
         with self._lock:
-            if job.source in self._early:
-                self._early[job.source][job.job_id] = job
-            elif self._ownership.given(job.source) and job.job_id not in self._done.get(job.source, ()):
-                self._scheduler.put(job, stored=True)
+            if request.source in self._early:
+                self._early[request.source][key_of(request)] = request
+            elif self._ownership.given(request.source):
+                self._obey(request)
 
-    def cancel(self, job_id: str) -> None:
-        """A job was deleted."""
+    def cancel(self, key: str) -> None:
+        """The record of a job or pause was deleted."""
         with self._lock:
             for early in self._early.values():
-                early.pop(job_id, None)
-            self._scheduler.cancel(job_id)
+                early.pop(key, None)
+            source = paused_source(key)
+            if source is None:
+                self._scheduler.cancel(key)
+            elif self._ownership.given(source):
+                _log.info("source_resumed", source=source)
+                self._engine.allow(source)
+                self._scheduler.resume(source)
+
+    def _obey(self, request: Request) -> None:
+        source = request.source
+        if isinstance(request, Pause):
+            _log.info("source_paused", source=source, by=request.by)
+            self._scheduler.pause(source, f"paused by {request.by}")
+            # What runs ends at a checkpoint; `allow` undoes it.
+            self._engine.stop(source)
+        elif request.job_id in self._done.get(source, ()):
+            return
+        elif not request.restart:
+            self._scheduler.put(request, stored=True)
+        elif self._scheduler.running(source):
+            # The run ends at a checkpoint and is put back, since it has not come to the end of its source.
+            self._engine.interrupt(source)
+            self._jobs.drop(request)
+        else:
+            self._scheduler.restart(request)
 
     def give_up(self, partitions: Iterable[int], deadline: Deadline) -> None:
         """The sources of `partitions` go to somebody else: end their runs at a checkpoint, forget them.
@@ -93,7 +122,7 @@ class Custody:
         upstream and begin no new epoch; the next owner fences it.
         """
         gone = set(partitions)
-        sources = [one for one in self._schedules if self._jobs.partition(one) in gone]
+        sources = [one for one in self._ticks if self._jobs.partition(one) in gone]
         sources = [source for source in sources if self._ownership.given(source)]
         with self._lock:
             taking = [self._taking.pop(source) for source in sources if source in self._taking]
@@ -104,6 +133,9 @@ class Custody:
                 self._engine.stop(source)
                 if not self._scheduler.running(source):
                     self._ownership.lose(source)
+                self._scheduler.unassigned(source, ELSEWHERE)
+        for source in self._refused:
+            if self._jobs.partition(source) in gone:
                 self._scheduler.unassigned(source, ELSEWHERE)
         for thread, _ in taking:
             thread.join(deadline.remaining())
@@ -126,13 +158,12 @@ class Custody:
         except DependencyError as exc:
             _log.warning("limits_not_released", source=source, error=str(exc))
 
-    def _take(self, source: str, jobs: dict[str, JobPayload]) -> None:
+    def _take(self, source: str, requests: dict[str, Request]) -> None:
         with self._lock:
             if self._ownership.given(source) and self._scheduler.running(source):
                 # Ours before a broker was away, and again: its run has gone on. If another producer had it in
                 # between, it is fenced.
-                for job in jobs.values():
-                    self._scheduler.put(job, stored=True)
+                self._catch_up(source, requests)
                 return
             former = self._taking.pop(source, None)
             if former is not None:
@@ -140,12 +171,20 @@ class Custody:
             over = threading.Event()
             self._ownership.gain(source)
             self._scheduler.unassigned(source, "being taken over")
-            self._early[source] = dict(jobs)
+            self._early[source] = dict(requests)
             thread = threading.Thread(
                 target=self._take_over, args=(source, over), name=f"own-{source}", daemon=True
             )
             self._taking[source] = (thread, over)
             thread.start()
+
+    def _catch_up(self, source: str, requests: Mapping[str, Request]) -> None:
+        """Carry out what was written while the place in the group was in doubt."""
+        if not any(isinstance(request, Pause) for request in requests.values()):
+            self._engine.allow(source)
+            self._scheduler.resume(source)
+        for request in requests.values():
+            self._obey(request)
 
     def _take_over(self, source: str, over: threading.Event) -> None:
         waiting = Waiting(f"the take-over of {source}")
@@ -178,17 +217,20 @@ class Custody:
                 return
             del self._taking[source]
             self._done[source] = done
-            jobs = self._early.pop(source)
-            for job_id in jobs.keys() & set(done):
-                self._jobs.drop(jobs.pop(job_id))
+            requests = self._early.pop(source)
+            for job_id in requests.keys() & set(done):
+                self._jobs.drop(requests.pop(job_id))
+            jobs = [request for request in requests.values() if isinstance(request, JobPayload)]
             if completed is not None:
                 LAST_SUCCESS.labels(source).set(completed.timestamp())
             self._engine.allow(source)
-            self._scheduler.add(source, self._schedules[source], completed, tuple(jobs.values()))
+            for pause in (request for request in requests.values() if isinstance(request, Pause)):
+                self._obey(pause)
+            self._scheduler.add(source, self._ticks[source], completed, jobs)
         _log.info(
             "source_scheduled",
             source=source,
-            schedule=self._schedules[source].describe(),
+            schedule=self._ticks[source].schedule.describe(),
             last_completed=completed,
             jobs=len(jobs),
         )

@@ -14,7 +14,6 @@ import structlog
 from connectors.base import upstream_name
 from connectors.errors import ConnectorError
 from connectors.registry import ConnectorRegistry
-from connectors.schedule import Schedule, parse_schedule
 from producer.assembly import Parts, assembled
 from producer.custody import Custody
 from producer.errors import ProducerError
@@ -24,15 +23,18 @@ from producer.lease import TimedLease
 from producer.metrics import QUARANTINED, STATE
 from producer.overview import Overview
 from producer.ownership import GroupOwnership
-from producer.scheduler import Scheduler, State, Status
+from producer.scheduler import Scheduler
 from producer.startup import Startup
+from producer.states import State, Status
+from producer.states_topic import StatesTopic
+from producer.ticks import Ticks
 from producer.workers import Workers
 from runtime.errors import SettingsError, StartError
 from runtime.exit_codes import CONFIG, ERROR, OK, UNREACHABLE, ExitCode
 from runtime.health import Details, HealthServer
 from runtime.kafka import check_properties, client_properties
 from runtime.logging import configure_logging
-from runtime.redaction import secret_values
+from runtime.redaction import hide_text, secret_values
 from runtime.settings import Settings
 from runtime.stopping import Deadline, Stopping
 from schemas.errors import RegistryRefusedError
@@ -86,7 +88,8 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
     ownership = GroupOwnership(membership, abandon)
     with assembled(settings, connectors, ownership=ownership, abandon=abandon) as parts:
         jobs = _jobs(settings, connectors, names, parts)
-        scheduler = Scheduler(on_status=_show, journal=jobs)
+        states = _states(settings, names, jobs)
+        scheduler = Scheduler(on_status=_telling(states), journal=jobs)
         workers = Workers(scheduler, parts.engine, workers=settings.producer.workers)
         startup = Startup(parts, names, settings, stopping)
         checks = {"broker": parts.topics.reachable, "start": startup.waits_for}
@@ -95,8 +98,10 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
         with HealthServer(settings.http, checks, alive=alive, details=details) as health:
             _log.info("daemon_started", health=health.address, sources=list(connectors.sources))
             if startup.wait():
-                schedules = _schedules(scheduler, connectors, settings)
-                custody = Custody(schedules, scheduler, parts.engine, parts.limiter, ownership, jobs, abandon)
+                ticks, refused = _clocks(scheduler, connectors, settings)
+                custody = Custody(
+                    ticks, refused, scheduler, parts.engine, parts.limiter, ownership, jobs, abandon
+                )
                 fleet = Fleet(settings, names.jobs, custody, membership)
                 with fleet:
                     workers.serve(stopping)
@@ -104,6 +109,7 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
                     deadline = Deadline(settings.producer.drain_seconds)
                     _drain(parts, workers, deadline)
                     jobs.flush(deadline.remaining())
+                    states.flush(deadline.remaining())
                     fleet.close(deadline.remaining())
             health.drain()
 
@@ -127,25 +133,32 @@ def _details(
     return {"sources": overview.sources, "quarantined": overview.quarantined}
 
 
-def _schedules(
+def _states(settings: Settings, names: Names, jobs: JobsTopic) -> StatesTopic:
+    secrets = secret_values(settings)
+    return StatesTopic(
+        client_properties(settings.kafka), names.states, jobs.partition, lambda text: hide_text(text, secrets)
+    )
+
+
+def _clocks(
     scheduler: Scheduler, connectors: ConnectorRegistry, settings: Settings
-) -> Mapping[str, Schedule]:
-    """The schedules of all sources that may run, here or in another producer."""
-    schedules: dict[str, Schedule] = {}
-    unconfigured = connectors.unconfigured(settings.sources)
+) -> tuple[Mapping[str, Ticks], Mapping[str, str]]:
+    """The clocks of all sources that may run, here or in another producer, and why others may not."""
+    ticks: dict[str, Ticks] = {}
     for unknown in set(settings.connectors.skip) - connectors.sources.keys():
         _log.warning("skipped_source_unknown", source=unknown, setting="INGEST_CONNECTORS__SKIP")
-    for name, plugin in connectors.sources.items():
-        if name in settings.connectors.skip:
-            _log.info("source_skipped", source=name, setting="INGEST_CONNECTORS__SKIP")
-            continue
-        if name in unconfigured:
-            _log.warning("source_not_configured", source=name, needs=str(unconfigured[name]))
-            scheduler.refuse(name, str(unconfigured[name]))
-            continue
-        schedules[name] = parse_schedule(plugin.cls.schedule)
+    wanted = {name: one for name, one in connectors.sources.items() if name not in settings.connectors.skip}
+    for name in connectors.sources.keys() - wanted.keys():
+        _log.info("source_skipped", source=name, setting="INGEST_CONNECTORS__SKIP")
+    unconfigured = connectors.unconfigured(settings.sources)
+    refused = {name: str(unconfigured[name]) for name in wanted if name in unconfigured}
+    for name, needs in refused.items():
+        _log.warning("source_not_configured", source=name, needs=needs)
+    for name, plugin in wanted.items():
         scheduler.unassigned(name, "no producer has been seen to run it yet")
-    return schedules
+        if name not in refused:
+            ticks[name] = Ticks.of(name, plugin.cls)
+    return ticks, refused
 
 
 def _drain(parts: Parts, workers: Workers, deadline: Deadline) -> None:
@@ -157,11 +170,16 @@ def _drain(parts: Parts, workers: Workers, deadline: Deadline) -> None:
         workers.join(deadline)
 
 
-def _show(source: str, status: Status) -> None:
-    for state in State:
-        STATE.labels(source, state).set(state is status.state)
-    if status.state is State.FAILED:
-        _log.error("source_failed", source=source, reason=status.reason, next_due=status.next_due)
+def _telling(states: StatesTopic) -> Callable[[str, Status], None]:
+    def tell(source: str, status: Status) -> None:
+        for state in State:
+            STATE.labels(source, state).set(state is status.state)
+        states.tell(source, status)
+        if status.state is State.FAILED:
+            step = f"ingest connectors restart {source}"
+            _log.error("source_failed", source=source, reason=status.reason, next_step=step)
+
+    return tell
 
 
 def _refusal(error: Exception) -> ExitCode:

@@ -137,6 +137,12 @@ class IngestionEngine:
                 if source in (None, name):
                     slices.stop()
 
+    def interrupt(self, source: str) -> None:
+        """End a run of `source` that is going on, as `stop` does; the next one may begin."""
+        with self._lock:
+            if source in self._running:
+                self._running[source].stop()
+
     def allow(self, source: str) -> None:
         """Runs of `source` may begin again."""
         with self._lock:

@@ -23,12 +23,11 @@ from confluent_kafka import (
 )
 
 from producer.custody import Custody
-from producer.jobs import parse_job
+from producer.jobs import Request, parse_request
 from producer.lease import TimedLease
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from runtime.stopping import Deadline
-from schemas.records import JobPayload
 
 _WAIT = 0.1
 _REOPEN_SECONDS = 1.0
@@ -57,7 +56,7 @@ def lease_seconds(settings: Settings) -> float:
 class _Share:
     """A partition that is ours. `whole`: it has been read to its end, from then on jobs come live."""
 
-    jobs: dict[bytes, JobPayload] = field(default_factory=dict)
+    requests: dict[bytes, Request] = field(default_factory=dict)
     place: int = 0
     whole: bool = False
 
@@ -158,14 +157,14 @@ class Fleet:
             return
         share.place = (message.offset() or 0) + 1
         key = message.key() or b""
-        job = None if message.value() is None else parse_job(message)
+        request = None if message.value() is None else parse_request(message)
         if not share.whole:
             # Compaction is late: the newest record counts.
-            share.jobs.pop(key, None)
-            if job is not None:
-                share.jobs[key] = job
-        elif job is not None:
-            self._custody.offer(job)
+            share.requests.pop(key, None)
+            if request is not None:
+                share.requests[key] = request
+        elif request is not None:
+            self._custody.offer(request)
         elif message.value() is None:
             self._custody.cancel(key.decode(errors="replace"))
 
@@ -178,8 +177,8 @@ class Fleet:
         share = self._shares.get(_partition(message))
         if share is not None and not share.whole:
             share.whole = True
-            jobs, share.jobs = list(share.jobs.values()), {}
-            self._custody.take(_partition(message), jobs)
+            requests, share.requests = list(share.requests.values()), {}
+            self._custody.take(_partition(message), requests)
 
     def _ask_for_proof(self, consumer: Consumer) -> None:
         """Commit where we are: the broker accepts that of a member only. What is committed is of no use."""

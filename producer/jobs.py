@@ -1,6 +1,7 @@
 """The jobs topic: what asks for runs, one record per job, compacted; a job that is over is a tombstone (P9).
 
-Writes only; the owner of a partition reads it as a member of the group (see `fleet`).
+A source's pause is such a record, too: whoever runs the source reads it with its jobs. Writes only; the owner
+of a partition reads it as a member of the group (see `fleet`).
 """
 
 from collections.abc import Callable, Mapping
@@ -8,12 +9,16 @@ from functools import cache
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Message
 from pydantic import ValidationError
 
+from producer.compacted import CompactedTopic
 from producer.partitioning import partition_of
-from schemas.records import JobPayload
+from schemas.records import JobPayload, Pause
 
+Request = JobPayload | Pause
+# No job has such an id: those are letters and digits, or chosen by who writes them.
+_PAUSE = "pause/"
 _log = structlog.get_logger(__name__)
 
 
@@ -35,56 +40,53 @@ class JobsTopic:
         and is asked once.
         """
         self.topic = topic
-        self._properties = dict(properties)
         self._job_keys = job_keys
         self._partitions = cache(partitions)
-        self._producer = cache(self._open)
+        self._placed: dict[str, int] = {}
+        self._records = CompactedTopic(properties, topic)
+        self.flush = self._records.flush
 
     def partition(self, source: str) -> int:
         """The partition in which the jobs of `source` are."""
+        if source in self._placed:
+            return self._placed[source]
         return partition_of(self._job_keys.get(source, source).encode(), self._partitions())
 
-    def keep(self, job: JobPayload) -> None:
-        """Write the job as it is now."""
-        self._produce(job, job.model_dump_json(exclude_none=True).encode())
+    def place(self, source: str, partition: int) -> None:
+        """The jobs of `source` are there, by the word of who runs it."""
+        self._placed[source] = partition
 
-    def drop(self, job: JobPayload) -> None:
-        """Write that the job is over."""
-        self._produce(job, None)
+    def keep(self, job: Request) -> None:
+        """Write the job, or the pause, as it is now."""
+        value = job.model_dump_json(exclude_none=True).encode()
+        self._records.put(key_of(job), value, partition=self.partition(job.source))
 
-    def flush(self, seconds: float) -> bool:
-        """Wait until all is acknowledged; False if that took too long."""
-        return self._producer().flush(seconds) == 0
-
-    def _produce(self, job: JobPayload, value: bytes | None) -> None:
-        try:
-            producer = self._producer()
-            producer.produce(
-                self.topic, value, job.job_id, partition=self.partition(job.source), on_delivery=_told
-            )
-            producer.poll(0)
-        except (KafkaException, BufferError) as exc:
-            _log.warning("job_not_written", source=job.source, job_id=job.job_id, error=str(exc))
-
-    def _open(self) -> Producer:
-        return Producer({**self._properties, "enable.idempotence": True, "acks": "all", "linger.ms": 0})
+    def drop(self, job: Request) -> None:
+        """Write that the job, or the pause, is over."""
+        self._records.put(key_of(job), None, partition=self.partition(job.source))
 
 
-def parse_job(message: Message) -> JobPayload | None:
-    """The job of a record; None for one that nobody of us wrote."""
+def key_of(request: Request) -> str:
+    """The key of its record."""
+    return f"{_PAUSE}{request.source}" if isinstance(request, Pause) else request.job_id
+
+
+def paused_source(key: str) -> str | None:
+    """The source that a pause with this key is about; None for the key of a job."""
+    return key.removeprefix(_PAUSE) if key.startswith(_PAUSE) else None
+
+
+def parse_request(message: Message) -> Request | None:
+    """The job or pause of a record; None for one that nobody of us wrote."""
+    key = (message.key() or b"").decode(errors="replace")
+    model: type[Request] = JobPayload if paused_source(key) is None else Pause
     try:
-        job = JobPayload.model_validate_json(message.value() or b"")
+        request = model.model_validate_json(message.value() or b"")
     except ValidationError as exc:
         why = exc.errors(include_url=False, include_input=False)[0]["msg"]
         _log.error("job_unreadable", partition=message.partition(), offset=message.offset(), why=why)
         return None
-    if job.job_id.encode() != message.key():
+    if key_of(request) != key:
         _log.error("job_unreadable", partition=message.partition(), offset=message.offset(), why="key")
         return None
-    return job
-
-
-def _told(error: KafkaError | None, message: Message) -> None:
-    if error is not None:
-        key = (message.key() or b"").decode(errors="replace")
-        _log.warning("job_not_written", job_id=key, error=error.str())
+    return request

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from connectors.registry import ConnectorRegistry
-from producer.scheduler import Scheduler, State, Status
+from producer.scheduler import Scheduler
+from producer.states import State, Status
 from producer.workers import STALLED_SECONDS
 from runtime.redaction import hide_text
 
@@ -62,7 +63,7 @@ class Overview:
         parts = []
         if status.next_due is not None:
             parts.append(f"next due {_time(status.next_due)}")
-        if status.state not in (State.NOT_CONFIGURED, State.UNASSIGNED):
+        if status.state is not State.UNASSIGNED:
             parts.append(f"last success {_time(status.last_success) if status.last_success else 'never'}")
         failure = status.last_failure
         if failure is not None:

@@ -1,4 +1,4 @@
-"""Which job is due, and what becomes of it afterwards: schedules, the delayed queue, retries, states.
+"""Which job is due, and what becomes of it afterwards: ticks, the delayed queue, retries, pauses, states.
 
 Pure bookkeeping under one lock: no threads, no waiting, no Kafka. The workers ask it for jobs and tell it how
 they ended.
@@ -8,23 +8,19 @@ import heapq
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from random import random
-from typing import TYPE_CHECKING, Protocol
-
-import structlog
 
 from producer.engine import Requeued
 from producer.errors import NextStep, SourceError, next_step, words_of
+from producer.journal import Journal, NoJournal
 from producer.limiter import utc_now
 from producer.run import RunReport
+from producer.states import Failure, State, Status
+from producer.ticks import Ticks
 from schemas.records import JobPayload
-
-if TYPE_CHECKING:
-    from connectors.schedule import Schedule
 
 MAX_ATTEMPTS = 5
 # Seconds before the second attempt; doubled for each one after, up to the longest.
@@ -33,45 +29,6 @@ WAIT_SECONDS, WAIT_LONGEST = 1.0, 15.0
 # An outside API may ask for an absurd wait; one request an hour hurts nobody.
 RETRY_AFTER_LONGEST = 3600.0
 _REMEMBERED = 1000
-_log = structlog.get_logger(__name__)
-
-
-class State(StrEnum):
-    """What a source is doing, in upper case as Kafka Connect writes it."""
-
-    SCHEDULED = "SCHEDULED"
-    RUNNING = "RUNNING"
-    LIMITED = "LIMITED"
-    WAITING = "WAITING"
-    RETRYING = "RETRYING"
-    FAILED = "FAILED"
-    NOT_CONFIGURED = "NOT_CONFIGURED"
-    UNASSIGNED = "UNASSIGNED"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A run that ended with an error, also one for want of broker or registry."""
-
-    at: datetime
-    reason: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """State of one source, for people: since when, why, and when its next job is due.
-
-    `last_success` is when a run last reached the end of its source, of an earlier life of the daemon too;
-    `last_failure` is of this life.
-    """
-
-    state: State
-    since: datetime
-    reason: str | None = None
-    next_due: datetime | None = None
-    last_success: datetime | None = None
-    last_failure: Failure | None = None
-
 
 Outcome = RunReport | Requeued | BaseException
 
@@ -87,32 +44,12 @@ class _Queued:
     waits: int = field(compare=False, default=0)
 
 
-class Journal(Protocol):
-    """Where jobs are kept that outlive the process. Called under the scheduler's lock: must be quick."""
-
-    def keep(self, job: JobPayload) -> None:
-        """The job was put back, as it is now."""
-        ...
-
-    def drop(self, job: JobPayload) -> None:
-        """The job is over."""
-        ...
-
-
-class _NoJournal:
-    def keep(self, job: JobPayload) -> None:
-        """Forget it."""
-
-    def drop(self, job: JobPayload) -> None:
-        """There is nothing."""
-
-
 class Scheduler:
     """Keeps the clock of all sources. Safe to use from several threads.
 
-    A source runs one job at a time; jobs of it that come due meanwhile wait for its end. A tick missed while
-    it runs, or while the daemon was down, is made up for once. A job leaves only when it has run, or when its
-    attempts are used up: then its source is FAILED until its next tick.
+    A source runs one job at a time; jobs of it that come due meanwhile, or while it is paused, wait. A job
+    leaves only when it has run. When its attempts are used up, its source is FAILED: it has no ticks until
+    somebody asks for a run or a restart, or until a producer takes it over that was started afterwards.
     """
 
     def __init__(
@@ -127,13 +64,16 @@ class Scheduler:
         self._now = now
         self._jitter = jitter
         self._on_status = on_status
-        self._journal = journal or _NoJournal()
+        self._journal = journal or NoJournal()
+        self._born = now()
         self._lock = threading.Lock()
         self._order = itertools.count()
-        self._schedules: dict[str, Schedule] = {}
+        self._ticks: dict[str, Ticks] = {}
         self._queue: list[_Queued] = []
         self._running: dict[str, _Queued] = {}
         self._held: dict[str, list[_Queued]] = {}
+        self._paused: dict[str, str] = {}
+        self._failed: dict[str, JobPayload] = {}
         self._statuses: dict[str, Status] = {}
         self._successes: dict[str, datetime] = {}
         self._failures: dict[str, Failure] = {}
@@ -145,34 +85,32 @@ class Scheduler:
     def add(
         self,
         source: str,
-        schedule: "Schedule",
+        ticks: Ticks,
         last_completed: datetime | None,
         jobs: Sequence[JobPayload] = (),
     ) -> None:
         """Begin to keep the clock of `source`.
 
-        Its first run is at once if no run has completed yet, or if a tick has passed since the last one that
-        did (`last_completed` is when that one had started); otherwise at the next tick. A time to come, which
-        a clock gone wrong has written, counts as now. `jobs` are those that the jobs topic has; one of a tick
-        stands for the next tick.
+        `last_completed` is when the last run had started that reached the end of its source; `jobs` are those
+        that the jobs topic has: one of a tick stands for the next tick, a failed one for the state FAILED. A
+        job that failed before this process was started has one more attempt: what it lacked may be there now.
         """
-        now = self._now()
         with self._lock:
-            self._schedules[source] = schedule
+            self._ticks[source] = ticks
             if last_completed is not None:
                 self._successes[source] = last_completed
-            ticks = [job for job in jobs if job.tick is not None]
+            failed = next((job for job in jobs if job.failed is not None), None)
             for job in jobs:
-                if job.tick is None:
+                if job.failed is None and job.tick is None:
                     self._put(job, stored=True)
-            for job in ticks[:-1]:
-                self._journal.drop(job)
-            if ticks:
-                self._put(ticks[-1], stored=True)
-                self._tell(source, State.SCHEDULED, ticks[-1].reason, ticks[-1].not_before)
+            stored = [job for job in jobs if job.failed is None and job.tick is not None]
+            if failed is not None and self._is_old(failed):
+                failed = self._revive(failed, MAX_ATTEMPTS)
+                stored = [failed] if failed.tick is not None else stored
+            elif failed is not None:
+                self._be_failed(failed)
                 return
-            due = now if last_completed is None else self._tick_after(source, min(last_completed, now))
-            self._enqueue_tick(source, State.SCHEDULED, None, due and max(now, due))
+            self._begin_ticks(source, stored, ticks.first(last_completed, self._now()))
 
     def unassigned(self, source: str, reason: str) -> None:
         """A source that another process runs, or nobody yet: forget its clock and its jobs.
@@ -180,10 +118,9 @@ class Scheduler:
         A run that has not ended goes on; what becomes of it changes nothing here.
         """
         with self._lock:
-            self._schedules.pop(source, None)
-            self._held.pop(source, None)
-            self._queue = [queued for queued in self._queue if queued.job.source != source]
-            heapq.heapify(self._queue)
+            for known in (self._ticks, self._held, self._paused, self._failed):
+                known.pop(source, None)
+            self._remove(lambda queued: queued.job.source == source)
             if source in self._running:
                 self._orphans.add(source)
             self._tell(source, State.UNASSIGNED, reason)
@@ -196,21 +133,49 @@ class Scheduler:
     def cancel(self, job_id: str) -> None:
         """The record of a job was deleted: it is not run, unless it runs already."""
         with self._lock:
-            for held in (self._queue, *self._held.values()):
+            self._remove(lambda queued: queued.job.job_id == job_id and queued.stored)
+            for held in self._held.values():
                 held[:] = [queued for queued in held if queued.job.job_id != job_id or not queued.stored]
-            heapq.heapify(self._queue)
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""
         with self._lock:
-            self._tell(source, State.NOT_CONFIGURED, reason)
+            self._tell(source, State.BLOCKED, reason)
 
     def put(self, job: JobPayload, *, stored: bool = False) -> None:
         """Ask for a run besides the schedule; at `job.not_before`, or at once. `stored`: it was read from the
-        jobs topic. A job that is known, or over, changes nothing.
+        jobs topic. A job that is known, failed or over changes nothing.
         """
         with self._lock:
             self._put(job, stored=stored)
+
+    def restart(self, job: JobPayload) -> None:
+        """Try a failed job of the source again from its first attempt; if there is none, run `job`."""
+        with self._lock:
+            failed = self._failed.pop(job.source, None)
+            if failed is None:
+                self._put(job, stored=True)
+                return
+            self._end(job)
+            revived = self._revive(failed, 1)
+            if revived.tick is None:
+                self._next_tick(job.source, self._now())
+            else:
+                self._put(revived, stored=True)
+            self._tell_present(job.source)
+
+    def pause(self, source: str, reason: str) -> None:
+        """Begin no job of `source` until `resume`. One that runs is not ended here."""
+        with self._lock:
+            self._paused[source] = reason
+            self._tell_present(source)
+
+    def resume(self, source: str) -> None:
+        """Go on with what has waited; ticks that have passed are made up for as the source declares."""
+        with self._lock:
+            if self._paused.pop(source, None) is not None:
+                self._release(source)
+                self._tell_present(source)
 
     def take_due(self) -> JobPayload | None:
         """A job to run now, or None. The source counts as running until `done`."""
@@ -218,9 +183,10 @@ class Scheduler:
             while self._queue and self._queue[0].due <= self._now():
                 queued = heapq.heappop(self._queue)
                 source = queued.job.source
-                if source in self._running:
+                if source in self._running or source in self._paused:
                     self._held.setdefault(source, []).append(queued)
                     continue
+                self._recover(source)
                 self._running[source] = queued
                 self._tell(source, State.RUNNING, queued.job.reason)
                 return queued.job
@@ -238,19 +204,12 @@ class Scheduler:
             if source in self._orphans:
                 self._orphans.discard(source)
             elif isinstance(outcome, RunReport):
-                if outcome.completed:
-                    self._successes[source] = self._now()
-                    self._finish(queued, State.SCHEDULED, None)
-                else:
-                    # It was stopped: by the end of the process, or of its ownership. Its record stays.
-                    self._enqueue(replace(queued, due=self._now(), order=next(self._order)))
-                    self._tell(source, State.SCHEDULED, "stopped before its end", self._now())
+                self._ended(queued, completed=outcome.completed)
             elif isinstance(outcome, Requeued):
-                self._again(queued, outcome.not_before, State.LIMITED, outcome.reason)
+                self._again(queued, outcome.not_before, State.BLOCKED, outcome.reason)
             else:
-                self._failed(queued, outcome)
-            for held in self._held.pop(source, []):
-                self._enqueue(held)
+                self._went_wrong(queued, outcome)
+            self._release(source)
 
     def statuses(self) -> Mapping[str, Status]:
         """The state of every source, by name."""
@@ -258,22 +217,54 @@ class Scheduler:
             return dict(sorted(self._statuses.items()))
 
     def _put(self, job: JobPayload, *, stored: bool) -> None:
-        held = [queued for several in self._held.values() for queued in several]
-        # The end of an orphan's run changes nothing: its job is to be run again.
-        running = [queued for source, queued in self._running.items() if source not in self._orphans]
-        known = [queued.job.job_id for queued in (*self._queue, *running, *held)]
-        if job.job_id not in known and job.job_id not in self._over:
+        known = (*(queued.job.job_id for queued in self._known()), *self._failed_ids())
+        if job.failed is None and job.job_id not in known and job.job_id not in self._over:
             self._enqueue(_Queued(job.not_before or self._now(), next(self._order), job, stored))
 
-    def _failed(self, queued: _Queued, error: BaseException) -> None:
-        step, reason = next_step(error), words_of(error)
-        now = self._now()
+    def _known(self) -> Iterator[_Queued]:
+        yield from self._queue
+        for held in self._held.values():
+            yield from held
+        # The end of an orphan's run changes nothing: its job is to be run again.
+        yield from (queued for source, queued in self._running.items() if source not in self._orphans)
+
+    def _failed_ids(self) -> list[str]:
+        return [job.job_id for job in self._failed.values()]
+
+    def _release(self, source: str) -> None:
+        """Queue again what was held, unless it has to wait on."""
+        if source in self._running or source in self._paused:
+            return
+        for queued in self._held.pop(source, []):
+            ticks, tick = self._ticks.get(source), queued.job.tick
+            if ticks is not None and tick is not None and not queued.stored and ticks.missed == "skip":
+                self._enqueue_tick(source, ticks.after(self._now()))
+            else:
+                self._enqueue(queued)
+
+    def _ended(self, queued: _Queued, *, completed: bool) -> None:
+        source, now = queued.job.source, self._now()
+        if not completed:
+            # By the end of the process, of its ownership, or a pause. Its record stays.
+            self._enqueue(replace(queued, due=now, order=next(self._order)))
+            self._tell(source, State.SCHEDULED, "stopped before its end", now)
+            return
+        self._successes[source] = now
+        self._end(queued.job, stored=queued.stored)
+        if queued.job.tick is not None:
+            self._next_tick(source, queued.job.tick)
+        self._tell_present(source)
+
+    def _went_wrong(self, queued: _Queued, error: BaseException) -> None:
+        step, reason, now = next_step(error), words_of(error), self._now()
         self._failures[queued.job.source] = Failure(now, reason)
         if step is NextStep.WAIT:
             wait = self._spread(WAIT_SECONDS, WAIT_LONGEST, queued.waits)
-            self._again(replace(queued, waits=queued.waits + 1), now + wait, State.WAITING, reason)
+            self._again(replace(queued, waits=queued.waits + 1), now + wait, State.BLOCKED, reason)
         elif step is NextStep.STOP or queued.job.attempt >= MAX_ATTEMPTS:
-            self._finish(queued, State.FAILED, reason)
+            failed = queued.job.model_copy(update={"failed": now, "reason": reason})
+            self._journal.keep(failed)
+            self._be_failed(failed)
         else:
             wait = max(self._spread(RETRY_SECONDS, RETRY_LONGEST, queued.job.attempt - 1), _asked_wait(error))
             attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
@@ -285,32 +276,78 @@ class Scheduler:
         self._journal.keep(job)
         self._tell(job.source, state, reason, due)
 
-    def _finish(self, queued: _Queued, state: State, reason: str | None) -> None:
-        source = queued.job.source
-        self._over.append(queued.job.job_id)
-        if queued.stored:
-            self._journal.drop(queued.job)
-        if queued.job.tick is not None:
-            self._enqueue_tick(source, state, reason, self._tick_after(source, self._now()))
-        else:
-            self._tell(source, state, reason)
+    def _end(self, job: JobPayload, *, stored: bool = True) -> None:
+        self._over.append(job.job_id)
+        if stored:
+            self._journal.drop(job)
 
-    def _tick_after(self, source: str, after: datetime) -> datetime | None:
-        """None if the schedule, which may be a class of the author's own, gives none that can be used."""
-        try:
-            due = self._schedules[source].next_after(after)
-            return due.astimezone(UTC) if due > after else None
-        except Exception as exc:
-            _log.error("schedule_raised", source=source, error=repr(exc))
-            return None
+    def _be_failed(self, failed: JobPayload) -> None:
+        """No ticks from now on; jobs that were asked for still come due, and each is a way back."""
+        source = failed.source
+        former = self._failed.get(source)
+        if former is not None and former.job_id != failed.job_id:
+            self._end(former)
+        self._failed[source] = failed
+        self._drop_ticks(source)
+        self._tell(source, State.FAILED, failed.reason)
 
-    def _enqueue_tick(self, source: str, state: State, reason: str | None, due: datetime | None) -> None:
-        if due is None:
-            state, reason = State.FAILED, "its schedule gives no next time"
+    def _recover(self, source: str) -> None:
+        """A job runs though the source has failed: somebody asked for it, so the clock goes on, too."""
+        failed = self._failed.pop(source, None)
+        if failed is not None:
+            self._end(failed)
+            self._next_tick(source, self._now())
+
+    def _is_old(self, failed: JobPayload) -> bool:
+        return failed.failed is not None and failed.failed < self._born
+
+    def _revive(self, failed: JobPayload, attempt: int) -> JobPayload:
+        """The failed job, to be tried again at once; kept as such, so that it is what another owner finds."""
+        update = {"failed": None, "attempt": attempt, "not_before": None}
+        revived = failed.model_copy(update=update)
+        self._journal.keep(revived)
+        if revived.tick is None:
+            self._put(revived, stored=True)
+        return revived
+
+    def _begin_ticks(self, source: str, stored: Sequence[JobPayload], first: datetime | None) -> None:
+        for job in stored[:-1]:
+            self._journal.drop(job)
+        if stored:
+            self._put(stored[-1], stored=True)
+            self._tell_present(source)
         else:
-            job = JobPayload(source=source, reason="schedule", tick=due)
-            self._enqueue(_Queued(due, next(self._order), job))
-        self._tell(source, state, reason, due)
+            self._enqueue_tick(source, first)
+            self._tell_clock(source)
+
+    def _next_tick(self, source: str, tick: datetime) -> None:
+        ticks = self._ticks.get(source)
+        if ticks is not None:
+            self._enqueue_tick(source, ticks.following(tick, self._now()))
+
+    def _enqueue_tick(self, source: str, tick: datetime | None) -> None:
+        if tick is None:
+            return
+        ticks, now = self._ticks[source], self._now()
+        job = JobPayload(source=source, reason="schedule", tick=tick)
+        # The others follow from when the last run was; this one does not.
+        stored = ticks.missed == "all" and tick < now
+        if stored:
+            self._journal.keep(job)
+        due = now if tick <= now else ticks.due(tick)
+        self._enqueue(_Queued(due, next(self._order), job, stored))
+
+    def _drop_ticks(self, source: str) -> None:
+        gone = self._remove(lambda queued: queued.job.source == source and queued.job.tick is not None)
+        for queued in gone:
+            if queued.stored:
+                self._end(queued.job)
+
+    def _remove(self, unwanted: Callable[[_Queued], bool]) -> list[_Queued]:
+        gone = [queued for queued in self._queue if unwanted(queued)]
+        self._queue = [queued for queued in self._queue if not unwanted(queued)]
+        heapq.heapify(self._queue)
+        return gone
 
     def _enqueue(self, queued: _Queued) -> None:
         heapq.heappush(self._queue, queued)
@@ -320,9 +357,32 @@ class Scheduler:
         seconds = min(longest, first * 2.0 ** min(doublings, 30))
         return timedelta(seconds=seconds * (1 + self._jitter() / 2))
 
+    def _tell_present(self, source: str) -> None:
+        """Tell the state that follows from what is known, after something else than a run has changed it."""
+        failed, running = self._failed.get(source), self._running.get(source)
+        if running is not None:
+            self._tell(source, State.RUNNING, running.job.reason)
+        elif failed is not None:
+            self._tell(source, State.FAILED, failed.reason)
+        else:
+            self._tell_clock(source)
+
+    def _tell_clock(self, source: str) -> None:
+        queued = min((queued for queued in self._known() if queued.job.source == source), default=None)
+        if queued is not None:
+            of_schedule = queued.job.tick is not None and queued.job.attempt == 1
+            self._tell(source, State.SCHEDULED, None if of_schedule else queued.job.reason, queued.due)
+        elif source in self._ticks:
+            self._tell(source, State.FAILED, "its schedule gives no next time")
+        else:
+            self._tell(source, State.SCHEDULED)
+
     def _tell(
         self, source: str, state: State, reason: str | None = None, next_due: datetime | None = None
     ) -> None:
+        if source in self._paused and state not in (State.RUNNING, State.UNASSIGNED):
+            before = f"; before that {state}: {reason}" if state is State.FAILED else ""
+            state, reason, next_due = State.PAUSED, f"{self._paused[source]}{before}", None
         success, failure = self._successes.get(source), self._failures.get(source)
         status = Status(state, self._now(), reason, next_due, success, failure)
         self._statuses[source] = status

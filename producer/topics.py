@@ -83,7 +83,7 @@ class Topics:
 
     def ensure_state(self, names: Names) -> None:
         """Create what is missing of the compacted topics in which the producers keep their state."""
-        self._ensure({names.cursors: COMPACT, names.limits: LIMITS_CONFIG})
+        self._ensure({names.cursors: COMPACT, names.states: COMPACT, names.limits: LIMITS_CONFIG})
         self._ensure({names.jobs: COMPACT}, partitions=self._job_partitions)
 
     def ends(self, topics: Sequence[str]) -> Ends:

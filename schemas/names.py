@@ -100,6 +100,11 @@ class Names:
         return f"_{self.prefix}.jobs"
 
     @property
+    def states(self) -> str:
+        """Compacted topic: what each source is doing, by the producer that runs it."""
+        return f"_{self.prefix}.states"
+
+    @property
     def limits(self) -> str:
         """Compacted topic: what of each upstream's rate limits is used."""
         return f"_{self.prefix}.limits"

@@ -27,7 +27,9 @@ class JobPayload(BaseModel):
 
     `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1;
     `reason` says who or what asked, or why the job was put back; `tick` is the time by the schedule that a
-    scheduled job is for, None for one that was asked for.
+    scheduled job is for, None for one that was asked for. `failed` is when its last attempt was used up: it
+    is kept to be seen, and runs again only if it is asked for. `restart` asks for a new start of what the
+    source is at, be it a run or a failed job; if it is at nothing, for a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +41,15 @@ class JobPayload(BaseModel):
     attempt: int = Field(default=1, ge=1)
     reason: str | None = None
     tick: AwareDatetime | None = None
+    failed: AwareDatetime | None = None
+    restart: bool = False
+
+
+class Pause(BaseModel):
+    """What keeps a source from running until it is deleted; `by` says who asked for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    at: AwareDatetime
+    by: str

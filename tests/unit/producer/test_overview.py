@@ -15,6 +15,7 @@ from producer.errors import BrokerAwayError, CursorError, SourceError
 from producer.overview import Overview
 from producer.run import RunReport
 from producer.scheduler import Scheduler
+from producer.ticks import Ticks
 from schemas.records import JobPayload
 from tests.unit.producer.support import START, SettableClock
 
@@ -59,17 +60,17 @@ def test_every_source_has_a_line_before_and_after_the_start(scheduler: Scheduler
         "weather: not scheduled yet",
     ]
     scheduler.refuse("news", "needs INGEST_SOURCES__NEWS__API_KEY")
-    scheduler.add("weather", every(hours=1), START)
+    scheduler.add("weather", Ticks("weather", every(hours=1)), START)
     assert overview(scheduler).sources() == [
         skipped,
-        "news: NOT_CONFIGURED since 2026-01-01T12:00:00Z: needs INGEST_SOURCES__NEWS__API_KEY",
+        "news: BLOCKED since 2026-01-01T12:00:00Z: needs INGEST_SOURCES__NEWS__API_KEY; last success never",
         "weather: SCHEDULED since 2026-01-01T12:00:00Z; next due 2026-01-01T13:00:00Z; "
         "last success 2026-01-01T12:00:00Z",
     ]
 
 
 def test_a_line_follows_its_source_through_its_states(scheduler: Scheduler, clock: SettableClock) -> None:
-    scheduler.add("weather", every(hours=1), None)
+    scheduler.add("weather", Ticks("weather", every(hours=1)), None)
     scheduler.take_due()
     assert weather(scheduler) == "weather: RUNNING since 2026-01-01T12:00:00Z; last success never"
     assert "RUNNING since 2026-01-01T12:00:00Z; " in weather(scheduler, 29)
@@ -91,7 +92,7 @@ def test_a_line_follows_its_source_through_its_states(scheduler: Scheduler, cloc
     scheduler.take_due()
     scheduler.done("weather", Requeued(clock.now() + timedelta(seconds=60), "rate limit of weather"))
     assert weather(scheduler).startswith(
-        "weather: LIMITED since 2026-01-01T12:00:06Z: rate limit of weather; next due 2026-01-01T12:01:06Z; "
+        "weather: BLOCKED since 2026-01-01T12:00:06Z: rate limit of weather; next due 2026-01-01T12:01:06Z; "
     )
     clock.forward(60)
     scheduler.take_due()

@@ -15,7 +15,9 @@ from producer.engine import Requeued
 from producer.errors import BrokerAwayError
 from producer.limiter import RateLimiter, utc_now
 from producer.run import RunReport
-from producer.scheduler import Scheduler, State
+from producer.scheduler import Scheduler
+from producer.states import State
+from producer.ticks import Ticks
 from producer.workers import Workers
 from runtime.stopping import Deadline, Stopping
 from schemas.records import JobPayload
@@ -77,7 +79,7 @@ def test_at_most_so_many_run_at_once() -> None:
     scheduler = Scheduler()
     with serving(engine, scheduler, workers=2) as pool:
         for number in range(6):
-            scheduler.add(f"s{number}", every(hours=1), None)
+            scheduler.add(f"s{number}", Ticks(f"s{number}", every(hours=1)), None)
         eventually(lambda: len(engine.running) == 2)
         gate.set()
         eventually(lambda: len(engine.jobs) == 6 and not engine.running)
@@ -101,8 +103,8 @@ def test_a_source_that_fails_hurts_no_other(misdeed: Callable[[], object]) -> No
     engine = ScriptedEngine({"bad": misdeed})
     scheduler = Scheduler()
     with serving(engine, scheduler, workers=1):
-        scheduler.add("bad", every(hours=1), None)
-        scheduler.add("good", every(hours=1), None)
+        scheduler.add("bad", Ticks("bad", every(hours=1)), None)
+        scheduler.add("good", Ticks("good", every(hours=1)), None)
         eventually(lambda: {job.source for job in engine.jobs} == {"bad", "good"} and not engine.running)
         eventually(lambda: scheduler.statuses()["good"].state is State.SCHEDULED)
         assert scheduler.statuses()["bad"].state is State.RETRYING
@@ -113,9 +115,9 @@ def test_a_source_that_blocks_lends_its_place() -> None:
     engine = ScriptedEngine({"stuck": lambda: forever.wait(30)})
     scheduler = Scheduler()
     with serving(engine, scheduler, workers=1) as pool:
-        scheduler.add("stuck", every(hours=1), None)
+        scheduler.add("stuck", Ticks("stuck", every(hours=1)), None)
         eventually(lambda: engine.running == ["stuck"])
-        scheduler.add("good", every(hours=1), None)
+        scheduler.add("good", Ticks("good", every(hours=1)), None)
         assert [job.source for job in engine.jobs] == ["stuck"]
         engine.silences["stuck"] = 31.0
         eventually(lambda: [job.source for job in engine.jobs] == ["stuck", "good"])
@@ -134,8 +136,8 @@ def test_a_due_job_without_a_place_is_not_asked_for_all_the_time() -> None:
 
     scheduler, stopping = Counting(), Stopping()
     pool = Workers(scheduler, engine, workers=1, beat=30.0)
-    scheduler.add("busy", every(hours=1), None)
-    scheduler.add("other", every(hours=1), None)
+    scheduler.add("busy", Ticks("busy", every(hours=1)), None)
+    scheduler.add("other", Ticks("other", every(hours=1)), None)
     thread = threading.Thread(target=pool.serve, args=(stopping,))
     thread.start()
     eventually(lambda: engine.running == ["busy"])
@@ -156,8 +158,8 @@ def test_a_source_that_waits_for_the_broker_lends_nothing() -> None:
     engine = ScriptedEngine({"waiting": lambda: gate.wait(30)})
     scheduler = Scheduler()
     with serving(engine, scheduler, workers=1):
-        scheduler.add("waiting", every(hours=1), None)
-        scheduler.add("other", every(hours=1), None)
+        scheduler.add("waiting", Ticks("waiting", every(hours=1)), None)
+        scheduler.add("other", Ticks("other", every(hours=1)), None)
         eventually(lambda: engine.running == ["waiting"])
         engine.silences.clear()
         assert scheduler.take_due() is not None  # it is due, and was not taken

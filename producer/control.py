@@ -1,0 +1,172 @@
+"""What an operator asks of the fleet, from any machine: how sources are, pause, resume, trigger, restart.
+
+Everything goes through Kafka: requests are records on the jobs topic, which the producer that runs the source
+obeys, now or when it comes; its answer is the source's state.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from confluent_kafka import KafkaException
+from pydantic import JsonValue
+
+from connectors.base import upstream_name
+from connectors.registry import ConnectorRegistry
+from producer.errors import BrokerAwayError
+from producer.jobs import JobsTopic, Request, key_of, parse_request
+from producer.limiter import utc_now
+from producer.members import owned_partitions
+from producer.states import State
+from producer.states_topic import Announcement, read_states
+from producer.topics import Topics
+from runtime.errors import DependencyError
+from runtime.kafka import client_properties
+from runtime.settings import Settings
+from runtime.topic_reader import read_to_end
+from schemas.names import Names
+from schemas.records import JobPayload, Pause
+
+_FLUSH_SECONDS = 10.0
+_LOOK_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Told:
+    """A source as the fleet has it. `told` is what was announced last, None if nothing ever was; `owned`:
+    a producer has the source now, None if the broker does not say. `jobs` are those that wait.
+    """
+
+    source: str
+    told: Announcement | None
+    owned: bool | None
+    pause: Pause | None
+    jobs: tuple[JobPayload, ...]
+
+    @property
+    def state(self) -> State:
+        """UNASSIGNED without a producer, whatever the last one has said."""
+        if self.told is None or self.owned is False:
+            return State.UNASSIGNED
+        return self.told.state
+
+    @property
+    def detail(self) -> str | None:
+        """Why it is so, or what it waits for."""
+        if self.told is None or self.owned is False:
+            pause = f"; it is paused by {self.pause.by}" if self.pause else ""
+            return f"no producer runs it: start one with `ingest producer run`{pause}"
+        return self.told.reason
+
+
+class Control:
+    """Asks and tells. Every call ends within seconds or raises BrokerAwayError."""
+
+    def __init__(self, settings: Settings, connectors: ConnectorRegistry) -> None:
+        """`connectors` are those known here; a source known to the fleet only can be controlled, too."""
+        self._properties = client_properties(settings.kafka)
+        self._reader = {**self._properties, "group.id": "ingest-control", "fetch.wait.max.ms": 10}
+        self._names = Names(settings.topic_prefix)
+        self._group = settings.producer.group
+        self._connectors = connectors
+        self._topics = Topics(self._properties, settings.producer)
+
+    def sources(self) -> dict[str, Told]:
+        """All sources that were ever announced or asked for something, by name."""
+        announced = read_states(self._reader, self._names.states)
+        requests = self._requests()
+        owned = self._owned()
+        names = sorted({*announced, *(request.source for request in requests)})
+        return {name: _told(name, announced.get(name), owned, requests) for name in names}
+
+    def source(self, name: str) -> Told:
+        """One source; UnknownSourceError if neither this machine nor the fleet knows it."""
+        found = self.sources().get(name)
+        if found is None or found.told is None:
+            self._connectors.get(name)
+        return found or Told(name, None, None, None, ())
+
+    def pause(self, name: str, by: str) -> None:
+        """End the source's run at its next checkpoint, and begin none until it is resumed."""
+        self._write(Pause(source=name, at=utc_now(), by=by))
+
+    def resume(self, name: str) -> None:
+        """Take the pause back."""
+        self._write(Pause(source=name, at=utc_now(), by=""), over=True)
+
+    def trigger(
+        self, name: str, by: str, *, since: JsonValue = None, restart: bool = False, **more: JsonValue
+    ) -> JobPayload:
+        """Ask for a run besides the schedule, or for a restart; returns the job."""
+        asked = f"{'restarted' if restart else 'triggered'} by {by}"
+        job = JobPayload.model_validate(
+            {"source": name, "since": since, "reason": asked, "restart": restart, **more}
+        )
+        self._write(job)
+        return job
+
+    def wait(self, name: str, reached: Callable[[Told], bool], seconds: float) -> Told:
+        """Look until the source's state is `reached`, or the time is over; returns the last look."""
+        deadline = time.monotonic() + seconds
+        while True:
+            told = self.source(name)
+            if reached(told) or time.monotonic() > deadline:
+                return told
+            time.sleep(_LOOK_SECONDS)
+
+    def _write(self, request: Request, *, over: bool = False) -> None:
+        self._topics.ensure_state(self._names)
+        jobs = self._jobs(self.source(request.source).told)
+        (jobs.drop if over else jobs.keep)(request)
+        if not jobs.flush(_FLUSH_SECONDS):
+            raise BrokerAwayError(f"the broker has not acknowledged the request on {jobs.topic}: ask again")
+
+    def _jobs(self, announced: Announcement | None) -> JobsTopic:
+        plugins = self._connectors.sources.items()
+        keys = {name: upstream_name(plugin.cls) for name, plugin in plugins}
+        jobs = JobsTopic(
+            self._properties, self._names.jobs, keys, lambda: self._topics.partitions(self._names.jobs)
+        )
+        if announced is not None:
+            # Where its producer looks for it, whatever this machine thinks.
+            jobs.place(announced.source, announced.partition)
+        return jobs
+
+    def _requests(self) -> list[Request]:
+        newest: dict[bytes, Request | None] = {}
+        try:
+            for message in read_to_end(self._reader, self._names.jobs, timeout=_FLUSH_SECONDS):
+                newest[message.key() or b""] = parse_request(message) if message.value() else None
+        except (KafkaException, DependencyError) as exc:
+            raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
+        return sorted(filter(None, newest.values()), key=key_of)
+
+    def _owned(self) -> frozenset[int] | None:
+        try:
+            return owned_partitions(self._properties, self._group, self._names.jobs)
+        except BrokerAwayError:
+            return None
+
+
+def _told(
+    name: str, announced: Announcement | None, owned: frozenset[int] | None, requests: list[Request]
+) -> Told:
+    own = [request for request in requests if request.source == name]
+    pauses = [request for request in own if isinstance(request, Pause)]
+    return Told(
+        source=name,
+        told=announced,
+        owned=None if announced is None or owned is None else announced.partition in owned,
+        pause=pauses[0] if pauses else None,
+        jobs=tuple(request for request in own if isinstance(request, JobPayload)),
+    )
+
+
+def times_of(told: Told) -> Mapping[str, datetime | None]:
+    """When it runs next, and when it last came to its end."""
+    announced = told.told if told.owned is not False else None
+    return {
+        "next_due": announced.next_due if announced else None,
+        "last_success": told.told.last_success if told.told else None,
+    }
