@@ -23,18 +23,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List all connectors, those skipped or set aside with the reason."""
-    from cli.output import print_columns, print_json
+    """List all connectors and how they are, by the word of the producers that run them."""
+    from cli.fleet import fleet_states
+    from cli.listing import merged, print_sources
+    from cli.output import print_json
 
     session = current(context, as_json=as_json)
     settings = session.settings()
     registry = session.registry(settings)
-    rows = _rows(registry, settings)
+    rows = merged(_rows(registry, settings), fleet_states(session, settings, registry))
     if as_json:
         print_json(rows)
-        return
-    columns = ("source", "state", "schedule", "origin", "detail")
-    print_columns(columns, [tuple(_first_line(row[column] or "") for column in columns) for row in rows])
+    else:
+        print_sources(rows)
 
 
 @app.command()
@@ -128,12 +129,6 @@ def unknown_skips(registry: "ConnectorRegistry", settings: "Settings") -> list[s
     return [
         f"INGEST_CONNECTORS__SKIP: {said}" for said in registry.unknown(settings.connectors.skip).values()
     ]
-
-
-def _first_line(text: str) -> str:
-    """A cell of a table; `check` shows all of it."""
-    first, *more = text.splitlines() or [""]
-    return f"{first} …" if more else first
 
 
 def _fault(registry: "ConnectorRegistry", source: str, settings: "Settings") -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import config, connectors, doctor, local, run, schemas, topics
+from cli import config, connectors, control, cursor, doctor, local, run, schemas, topics
 from cli.session import Session
 from runtime.exit_codes import ExitCode
 
@@ -38,6 +38,9 @@ app.add_typer(run.producer, name="producer")
 app.add_typer(run.consumer, name="consumer")
 app.command("run", short_help="Make one pass of one source.")(run.run)
 app.add_typer(connectors.app, name="connectors")
+connectors.app.add_typer(cursor.app, name="cursor")
+for asking in (control.trigger, control.pause, control.resume, control.restart):
+    connectors.app.command()(asking)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(config.app, name="config")

@@ -124,6 +124,16 @@ class IngestionEngine:
         with self._open_publisher(self._preparation.bare_target(source)) as publisher:
             return publisher.take_over()
 
+    def replace_position(self, source: str, replaced: Callable[[Position | None], Position]) -> Position:
+        """Write what `replaced` makes of the stored position, as the source's only producer.
+
+        Raises what `replaced` raises, and PublishFailedError if nobody knows whether it was written.
+        """
+        with self._open_publisher(self._preparation.bare_target(source)) as publisher:
+            position = replaced(publisher.take_over())
+            publisher.write_position(position)
+            return position
+
     def stop(self, source: str | None = None) -> None:
         """End the runs of `source` (None: of all) at their generators' next items; what was extracted is
         still published. Runs that begin later end at once, until `allow`.

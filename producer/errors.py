@@ -10,6 +10,8 @@ ProducerError
 ├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
 └── SourceStoppedError        trying again will not help; the source is FAILED until something is changed
     ├── PublisherFencedError    a newer producer of this source has taken over
+    ├── NoCursorError           its cursor cannot be set: it declares none
+    ├── CursorInUseError        its cursor cannot be set now
     ├── CursorError             a stored cursor cannot be read or compared
     └── TopicRefusedError       a topic can be neither found nor created
 
@@ -82,6 +84,14 @@ class PublisherFencedError(SourceStoppedError):
 
 class CursorError(SourceStoppedError):
     """A stored cursor cannot be read, or does not compare with the records' values."""
+
+
+class NoCursorError(SourceStoppedError):
+    """A cursor is to be set of a source that declares none."""
+
+
+class CursorInUseError(SourceStoppedError):
+    """A cursor is to be set that a run may write, or has written meanwhile."""
 
 
 class TopicRefusedError(SourceStoppedError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported, but not for type checkers
+from confluent_kafka.admin import (
     AdminClient,
 )
 

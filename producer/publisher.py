@@ -78,6 +78,19 @@ class Publisher:
         self._known = self._next_epoch()
         return self._known
 
+    def write_position(self, position: Position) -> None:
+        """Commit a position alone, after `take_over`. PublishFailedError if the outcome is not known."""
+        assert self._epoch is not None
+        key, value = position.message()
+        try:
+            self._epoch.begin()
+            self._epoch.produce(self._target.cursors_topic, value, key=key)
+            self._epoch.commit()
+        except DoubtError as exc:
+            raise PublishFailedError(
+                f"{self._target.source}: whether its cursor was written is not known: {exc}. Look at it"
+            ) from exc
+
     def send(self, checkpoint: Checkpoint) -> bool:
         """Begin to publish: queue what has come so far, while it is in the processor's cache.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import fastavro
 from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
 from pydantic import AwareDatetime, BaseModel
 
 from connectors.base import BaseConnector
@@ -18,7 +19,7 @@ from producer.assembly import Parts, assembled
 from producer.run import RunReport
 from runtime.kafka import client_properties
 from runtime.settings import Settings
-from runtime.topic_reader import read_to_end
+from runtime.topic_reader import read_settled
 from schemas.names import Names
 from schemas.records import JobPayload
 from schemas.registry import SchemaRegistry
@@ -94,9 +95,14 @@ def stored(settings: Settings, source: str = "readings") -> Any:
 
 
 def messages(settings: Settings, topic: str) -> list[Message]:
-    """All records of a topic."""
+    """All records of a topic; none if there is no such topic.
+
+    Settled: a commit returns before its markers are in all partitions, and a reader that hurries sees less.
+    """
     reader = {**client_properties(settings.kafka), "fetch.wait.max.ms": 10}
-    return list(read_to_end(reader, topic, timeout=30))
+    if topic not in AdminClient(client_properties(settings.kafka)).list_topics(timeout=30).topics:
+        return []
+    return list(read_settled(reader, topic, timeout=60))
 
 
 def ids(settings: Settings, source: str = "readings") -> list[int]:

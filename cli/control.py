@@ -1,0 +1,125 @@
+"""`ingest connectors trigger | pause | resume | restart`: what is asked of the producers, through Kafka."""
+
+import getpass
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.connectors import Json
+from cli.session import Session, current
+
+if TYPE_CHECKING:
+    from producer.control import Control, Told
+
+Name = Annotated[str, typer.Argument(help="Name of the source.")]
+Wait = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait until it is so; 0: not at all.")
+]
+_SECONDS = 30.0
+
+
+def pause(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: Json = False) -> None:
+    """End a source's run at its next checkpoint, and begin none until `resume`. Outlives all producers."""
+    from producer.states import State
+
+    session, control = _control(context, as_json=as_json)
+    control.pause(name, by())
+    told = control.wait(name, lambda told: told.state in (State.PAUSED, State.UNASSIGNED), wait)
+    _answer(session, told, told.state is State.PAUSED, as_json=as_json)
+
+
+def resume(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: Json = False) -> None:
+    """Let a paused source run again; ticks missed meanwhile are made up for as the connector declares."""
+    from producer.states import State
+
+    session, control = _control(context, as_json=as_json)
+    control.resume(name)
+    told = control.wait(name, lambda told: told.state is not State.PAUSED, wait)
+    _answer(session, told, told.state not in (State.PAUSED, State.UNASSIGNED), as_json=as_json)
+
+
+def trigger(
+    context: typer.Context,
+    name: Name,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="Start here instead of at the stored cursor.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for a run now, besides the schedule. A FAILED source is alive again with it."""
+    session, control = _control(context, as_json=as_json)
+    _check_since(session, name, since)
+    job = control.trigger(name, by(), since=since)
+    _asked(session, control, name, job.job_id, as_json=as_json)
+
+
+def restart(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Begin anew: a run that goes on (ended at a checkpoint), a job that FAILED, or else a run."""
+    session, control = _control(context, as_json=as_json)
+    job = control.trigger(name, by(), restart=True)
+    _asked(session, control, name, job.job_id, as_json=as_json)
+
+
+def by() -> str:
+    """Who asks: user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number without a name.
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
+def control_of(session: Session) -> "Control":
+    """What asks the fleet, by the session's settings."""
+    from producer.control import Control
+    from runtime.kafka import check_properties
+
+    settings = session.settings()
+    check_properties(settings.kafka)
+    return Control(settings, session.registry(settings))
+
+
+def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Control"]:
+    session = current(context, as_json=as_json)
+    return session, control_of(session)
+
+
+def _check_since(session: Session, name: str, since: str | None) -> None:
+    """Here, if the connector is here; else by the producer that runs it."""
+    plugin = session.registry(session.settings()).sources.get(name)
+    if plugin is not None:
+        plugin.cls.parse_since(since)
+
+
+def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_json: bool) -> None:
+    from producer.states import State
+
+    told = control.source(name)
+    if as_json:
+        _print(told, job_id=job_id)
+        return
+    typer.echo(f"{name}: asked for, job {job_id}")
+    if told.state is State.UNASSIGNED:
+        session.say(f"it runs as soon as a producer does: {told.detail}")
+    elif told.pause is not None:
+        session.say(f"it is paused; next: ingest connectors resume {name}")
+    else:
+        session.say("next: ingest connectors list")
+
+
+def _answer(session: Session, told: "Told", reached: bool, *, as_json: bool) -> None:
+    if as_json:
+        _print(told)
+    else:
+        typer.echo(f"{told.source}: {told.state}{f' ({told.detail})' if told.detail else ''}")
+    if not reached and not as_json:
+        session.say("asked for; the producer that runs it has not done it yet. next: ingest connectors list")
+
+
+def _print(told: "Told", **more: str) -> None:
+    from cli.fleet import facts_of
+    from cli.output import print_json
+
+    print_json({**facts_of(told), **more})

@@ -1,0 +1,112 @@
+"""`ingest connectors cursor show | set | reset`: how far sources have been extracted, changed by hand."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.connectors import Json
+from cli.control import Name, control_of
+from cli.session import Session, current
+
+if TYPE_CHECKING:
+    from producer.positions import Position
+
+app = typer.Typer(help="Cursors: show, set, reset.", no_args_is_help=True)
+
+Execute = Annotated[bool, typer.Option("--execute", help="Do it; without it only the plan is shown.")]
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One source; without it all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far sources have been extracted, when, and by which run."""
+    from cli.output import print_columns, print_json
+
+    session = current(context, as_json=as_json)
+    found = _stored(session, name)
+    if as_json:
+        print_json([_facts(position) for position in found])
+        return
+    columns = ("source", "cursor", "completed", "written", "run", "writer")
+    rows = [(one.source, *_cells(one)) for one in found]
+    print_columns(columns, rows)
+    if name and not found:
+        session.say(f"{name} has no cursor yet: its next run extracts everything")
+
+
+@app.command("set")
+def set_to(
+    context: typer.Context,
+    name: Name,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The new cursor, such as 2026-01-31.")],
+    execute: Execute = False,
+    as_json: Json = False,
+) -> None:
+    """Let the next run begin at VALUE. Only while the source is paused; a plan unless --execute."""
+    _change(context, name, value, execute=execute, as_json=as_json)
+
+
+@app.command()
+def reset(context: typer.Context, name: Name, execute: Execute = False, as_json: Json = False) -> None:
+    """Let the next run begin from nothing. Only while the source is paused; a plan unless --execute."""
+    _change(context, name, None, execute=execute, as_json=as_json)
+
+
+def _change(context: typer.Context, name: str, value: str | None, *, execute: bool, as_json: bool) -> None:
+    from cli.output import print_json, to_json
+    from producer.assembly import assembled
+    from producer.cursor_control import apply_cursor, check_paused, plan_cursor
+    from schemas.names import Names
+
+    session = current(context, as_json=as_json)
+    control = control_of(session)
+    settings = session.settings()
+    registry = session.registry(settings)
+    connector = registry.get(name).cls
+    with assembled(settings, registry) as parts:
+        parts.topics.ensure_state(Names(settings.topic_prefix))
+        plan = plan_cursor(connector, parts.cursors.load(name), value)
+        before = plan.before.cursor if plan.before else None
+        if not as_json:
+            typer.echo(f"{name}: cursor {to_json(before)} -> {to_json(plan.cursor)}: {plan.effect}")
+        check_paused(control.source(name))
+        if execute:
+            apply_cursor(parts, plan, connector)
+    if as_json:
+        print_json({"source": name, "before": before, "after": plan.cursor, "executed": execute})
+    elif execute:
+        typer.echo(f"{name}: done")
+    session.say(
+        f"next: ingest connectors resume {name}" if execute else "nothing was changed; next: add --execute"
+    )
+
+
+def _stored(session: Session, name: str | None) -> "list[Position]":
+    from producer.assembly import assembled
+    from runtime.kafka import check_properties
+    from schemas.names import Names
+
+    settings = session.settings()
+    check_properties(settings.kafka)
+    registry = session.registry(settings)
+    with assembled(settings, registry) as parts:
+        parts.topics.ensure_state(Names(settings.topic_prefix))
+        found = parts.cursors.load_all()
+    if name is not None and name not in found:
+        registry.get(name)
+    return [position for source, position in sorted(found.items()) if name in (None, source)]
+
+
+def _cells(position: "Position") -> tuple[str, ...]:
+    from cli.output import to_json
+
+    completed = position.completed.isoformat(timespec="seconds") if position.completed else "never"
+    written = position.at.isoformat(timespec="seconds")
+    return to_json(position.cursor), completed, written, position.run_id, position.writer
+
+
+def _facts(position: "Position") -> dict[str, Any]:
+    return {"source": position.source, **position.model_dump(mode="json")}

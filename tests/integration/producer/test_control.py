@@ -1,0 +1,168 @@
+"""What an operator asks of running producers through Kafka, with the command, from another process."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.settings import Settings
+from tests.daemon_process import DaemonProcess, until
+from tests.integration.producer.conftest import SKIP
+from tests.integration.producer.support import events, ids, stored, write_connector
+
+pytestmark = pytest.mark.requires_kafka
+
+Ask = Callable[..., Any]
+# Ordered, each number once; a file ends it.
+COUNTING = """
+number = 0 if since is None else int((since - NOON).total_seconds()) + 1
+while not (HERE / "enough").exists():
+    yield {"id": number, "at": NOON + timedelta(seconds=number)}
+    number += 1
+    time.sleep(0.005)
+"""
+TEN = 'yield from ({"id": n, "at": NOON + timedelta(seconds=n)} for n in range(10))'
+FIXABLE = """
+if not (HERE / "mended").exists():
+    from connectors.errors import StopSourceError
+    raise StopSourceError("the API wants a new token")
+yield {"id": 1, "at": NOON}
+"""
+ORDERED = ['cursor = "at"', "ordered = True"]
+
+
+@pytest.fixture
+def own(folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **environment,
+        "INGEST_CONNECTORS__PATHS": str(folder),
+        "INGEST_CONNECTORS__SKIP": SKIP,
+        "INGEST_PRODUCER__SESSION_SECONDS": "6",
+    }
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, own: dict[str, str]) -> Iterator[DaemonProcess]:
+    (tmp_path / "daemon").mkdir()
+    daemon = DaemonProcess("producer", tmp_path / "daemon", own)
+    yield daemon
+    daemon.process.kill()
+
+
+@pytest.fixture
+def ask(own: dict[str, str]) -> Ask:
+    """Runs `ingest connectors …`; its JSON, or with `code` its words on stderr."""
+
+    def ask(*words: str, code: int = 0) -> Any:
+        command = [str(Path(sys.executable).with_name("ingest")), "connectors", *words]
+        done = subprocess.run(
+            [*command, *([] if code else ["--json"])],
+            env={**os.environ, **own},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stderr if code else json.loads(done.stdout)
+
+    return ask
+
+
+def listed(ask: Ask) -> dict[str, Any]:
+    return {row["source"]: row for row in ask("list")}
+
+
+def test_a_source_is_paused_at_a_checkpoint_its_cursor_set_and_it_goes_on(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    write_connector(folder, "alpha", COUNTING, declared=ORDERED)
+    daemon.start()
+    until(lambda: len(ids(settings, "alpha")) > 100, what="a run that goes on")
+    assert listed(ask)["alpha"]["state"] == "RUNNING"
+    assert "is not paused" in ask("cursor", "set", "alpha", "2026-01-01T12:00:10Z", "--execute", code=3)
+    paused = ask("pause", "alpha")
+    assert (paused["state"], paused["detail"][:9]) == ("PAUSED", "paused by")
+    count = len(ids(settings, "alpha"))
+    before = stored(settings, "alpha")
+    plan = ask("cursor", "set", "alpha", "2026-01-01T12:00:10Z")
+    assert (plan["before"], plan["executed"]) == (before, False)
+    assert stored(settings, "alpha") == before
+    assert ask("cursor", "set", "alpha", "2026-01-01T12:00:10Z", "--execute")["executed"] is True
+    assert ask("cursor", "show", "alpha")[0]["cursor"] == "2026-01-01T12:00:10Z"
+    assert len(ids(settings, "alpha")) == count
+    assert ask("resume", "alpha")["state"] != "PAUSED"
+    until(lambda: len(ids(settings, "alpha")) > count + 50, what="records behind those")
+    (folder / "enough").touch()
+    until(lambda: events(daemon, "run_ended", completed=True), what="the end of the run")
+    # It has read the old ones again, and published none of them twice.
+    assert ids(settings, "alpha") == list(range(len(ids(settings, "alpha"))))
+    assert daemon.end() == 0
+
+
+def test_a_pause_outlives_the_producer_and_a_reset_publishes_nothing_twice(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    write_connector(folder, "alpha", TEN, declared=['cursor = "at"'])
+    daemon.start()
+    until(lambda: events(daemon, "run_ended", completed=True), what="the first run")
+    ask("pause", "alpha")
+    daemon.process.kill()
+    until(lambda: listed(ask)["alpha"]["state"] == "UNASSIGNED", what="its absence")
+    assert "it is paused by" in listed(ask)["alpha"]["detail"]
+    assert ask("cursor", "reset", "alpha", "--execute")["after"] is None
+    daemon.start()
+    until(lambda: listed(ask)["alpha"]["state"] == "PAUSED", what="its pause")
+    job = ask("trigger", "alpha")["job_id"]
+    assert [each["job_id"] for each in listed(ask)["alpha"]["waiting_jobs"]] == [job]
+    ask("resume", "alpha")
+    until(lambda: events(daemon, "run_ended", job_id=job), what="the run")
+    [ended] = events(daemon, "run_ended", job_id=job)
+    assert (ended["extracted"], ended["published"], ended["deduplicated"]) == (10, 0, 10)
+    assert ids(settings, "alpha") == list(range(10))
+    until(lambda: not listed(ask)["alpha"]["waiting_jobs"], what="its tombstone")
+
+
+def test_a_failed_source_waits_for_a_restart(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    body = FIXABLE.replace(
+        "raise ValueError", "from connectors.errors import StopSourceError\n    raise StopSourceError"
+    )
+    write_connector(folder, "alpha", body)
+    daemon.start()
+    until(lambda: listed(ask)["alpha"]["state"] == "FAILED", what="its failure")
+    assert "a new token" in listed(ask)["alpha"]["detail"]
+    [told] = events(daemon, "source_failed")
+    assert told["next_step"] == "ingest connectors restart alpha"
+    (folder / "mended").touch()
+    ask("restart", "alpha")
+    until(lambda: ids(settings, "alpha") == [1], what="the run")
+    until(lambda: listed(ask)["alpha"]["state"] == "SCHEDULED", what="its clock")
+    assert daemon.end() == 0
+
+
+def test_a_restart_ends_a_run_at_a_checkpoint_and_begins_it_anew(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    write_connector(folder, "alpha", COUNTING, declared=ORDERED)
+    daemon.start()
+    until(lambda: len(ids(settings, "alpha")) > 100, what="a run that goes on")
+    ask("restart", "alpha")
+    until(lambda: len(events(daemon, "run_started")) == 2, what="the second run")
+    [first] = events(daemon, "run_ended")
+    assert first["completed"] is False
+    (folder / "enough").touch()
+    until(lambda: events(daemon, "run_ended", completed=True), what="its end")
+    assert ids(settings, "alpha") == list(range(len(ids(settings, "alpha"))))
+    assert daemon.end() == 0
+
+
+def test_what_is_unknown_is_told_with_what_to_do(settings: Settings, ask: Ask) -> None:
+    assert "unknown source" in ask("pause", "nobody", code=3)
+    assert "unknown source" in ask("cursor", "reset", "nobody", code=3)
