@@ -18,7 +18,9 @@ def owned_partitions(properties: Mapping[str, Any], group: str, topic: str) -> f
 
     Raises BrokerAwayError, also where the broker does not tell.
     """
-    future = AdminClient(dict(properties)).describe_consumer_groups([group], request_timeout=_TIMEOUT)[group]
+    # Kept until the answer is there: the future of a client that is gone never comes.
+    admin = AdminClient(dict(properties))
+    future = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group]
     try:
         members = future.result(timeout=_TIMEOUT).members
     except KafkaException as exc:
