@@ -30,14 +30,25 @@ if TYPE_CHECKING:
 
 MOST_RECORDS = 100_000
 _SHOWN = 10
-# What was found of which ids, and what makes a connector so.
+# What is wrong with which ids, and what may have made it so.
 _FAULTS = {
-    "missing": "missing. Did the cursor pass them before they had come? `ordered` must be true, `since` is "
-    "inclusive, a Checkpoint stands behind what it covers",
-    "doubled": "there more than once. Does their payload change from run to run, by a time or at random?",
-    "unexpected": "there that an uninterrupted run does not have. Does their id change from run to run?",
-    "again": "published once more by a next run, although nothing was new. Did the cursor not move, or did "
-    "their payload change?",
+    "missing": (
+        "missing",
+        "did the cursor pass them before they had come? `ordered` must be true, `since` is inclusive, and a "
+        "Checkpoint stands behind what it covers",
+    ),
+    "doubled": (
+        "there more than once",
+        "does their payload change from run to run, by a time or at random?",
+    ),
+    "unexpected": (
+        "there that an uninterrupted run does not have",
+        "does their id change from run to run?",
+    ),
+    "again": (
+        "published once more by a next run, with nothing new",
+        "did the cursor not move, or does their payload change?",
+    ),
 }
 
 
@@ -156,9 +167,9 @@ def _faults(verdict: Mapping[str, Any], expected: int) -> Iterator[str]:
         yield f"  {point}: {verdict['failure']}"
     elif not verdict["killed"]:
         yield f"  {point}: no run came to this point: does `extract` give the records of the upstream?"
-    for fault, words in _FAULTS.items():
+    for fault, (words, hint) in _FAULTS.items():
         if ids := verdict[fault]:
-            yield f"  {point}: {len(ids)} records (of {expected}) are {words}: {_shown(ids)}"
+            yield f"  {point}: {len(ids)} records (of {expected}) are {words}: {_shown(ids)}\n    {hint}"
 
 
 def _shown(ids: Sequence[str]) -> str:

@@ -72,8 +72,11 @@ def servers(given: Mapping[str, str] | None, folder: Path) -> Iterator[Mapping[s
         )
     from devstack.stack import DevStack
 
-    # Tansu has neither fencing nor transactions that hold: nothing could be told from it.
-    with DevStack(folder / "stack", broker="kafka", upstream=False) as stack:
+    try:
+        stack = DevStack(folder / "stack", broker="kafka", upstream=False)
+    except MissingToolError as exc:
+        raise MissingToolError(f"only Apache Kafka will do, for Tansu fences no producer. {exc}") from exc
+    with stack:
         yield stack.environment()
 
 

@@ -33,6 +33,11 @@ class Subject:
     rounds: int
     resumes: bool
 
+    @property
+    def slice_records(self) -> int:
+        """Records of a transaction: an odd number, to end between two that share a value of the cursor."""
+        return _odd(len(self.expected) // (TRANSACTIONS * (self.rounds + 1)))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -93,16 +98,11 @@ def published(settings: Settings, source: str) -> Counter[str]:
 
 def places(subject: Subject, point: str) -> list[int]:
     """The request at which each round is killed, so that something is left for every later one."""
-    transactions = ceil(len(subject.expected) / _records(subject))
+    transactions = ceil(len(subject.expected) / subject.slice_records)
     most = POINTS[point].most(_odd(transactions // (subject.rounds + 1)))
     chance = random.Random(f"{point} {subject.source}")  # noqa: S311 - to vary, the same each time
     # The first in the midst of the source, or a cursor that runs ahead would not be noticed.
     return [most, *(chance.randint(1, most) for _ in range(subject.rounds - 1))]
-
-
-def _records(subject: Subject) -> int:
-    """Records of a transaction: an odd number, to end between two that share a value of the cursor."""
-    return _odd(len(subject.expected) // (TRANSACTIONS * (subject.rounds + 1)))
 
 
 def _odd(number: int) -> int:
@@ -111,7 +111,7 @@ def _odd(number: int) -> int:
 
 def _apart(subject: Subject) -> tuple[Settings, dict[str, str]]:
     """Settings and variables with topics of the point's own."""
-    records = str(_records(subject))
+    records = str(subject.slice_records)
     own: dict[str, Any] = {
         "INGEST_TOPIC_PREFIX": f"crashes-{secrets.token_hex(4)}",
         "INGEST_PRODUCER__CHECKPOINT_RECORDS": records,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from connectors import BaseConnector
-from connectors.sources.news import News
-from connectors.testing import Answer, ConformanceError, Scripted, check_crashes
+from connectors.testing import ConformanceError, check_crashes
+from tests.authors_guide import block, run
 from tests.integration.connector_kit.sources import (
     Changing,
     Exclusive,
@@ -21,31 +21,13 @@ from tests.servers import Servers
 
 pytestmark = pytest.mark.requires_kafka
 
-ARTICLES = [
-    {
-        "id": f"a{n}",
-        "title": "Rain",
-        "url": f"https://news.example.com/a{n}",
-        "published_at": f"2026-11-22T08:{n:02}:00+00:00",
-    }
-    for n in range(60)
-]
 
-
-def articles(query: Mapping[str, str]) -> dict[str, Any]:
-    """Pages of ten, the oldest first."""
-    found = [article for article in ARTICLES if article["published_at"] >= query.get("since", "")]
-    first = int(query.get("page_token", "0"))
-    after = str(first + 10) if first + 10 < len(found) else None
-    return {"articles": found[first : first + 10], "next_page_token": after}
-
-
-def test_a_good_connector_survives_every_point_and_failures_of_its_api(stack: Servers) -> None:
-    failures: dict[int, int | Answer] = {4: 503, 9: Answer(status=429, headers={"Retry-After": "0"})}
-    api = Scripted({"/articles": articles}, every=failures)
-    check_crashes(News, upstream=api, servers=stack.environment())
-    # One run to know what is expected, and at each point one that is killed, one that completes, one more.
-    assert api.requests > 9
+def test_the_guides_test_passes_on_a_stack_of_its_own_with_a_failing_api() -> None:
+    """All five points; the news source meets pages, 503 and 429."""
+    guide = run(block("python test-crashes"))
+    guide["test_news_survives_crashes"]()
+    # One run of six pages to know what is expected, and three more at each point.
+    assert guide["API"].requests > 6 * 5
 
 
 @pytest.mark.parametrize(
@@ -62,11 +44,11 @@ def test_good_sources_without_upstream_survive_several_kills(
 @pytest.mark.parametrize(
     ("connector", "point", "found"),
     [
-        (NewestFirst, "after commit", r"are missing.* `ordered` must be true.*: \d\d, .* more"),
-        (Exclusive, "EndTxn answer withheld", "are missing.* `since` is inclusive"),
-        (Hasty, "EndTxn unsent", "are missing.* a Checkpoint stands behind"),
-        (Changing, "after commit", "are there more than once.*: 0, 1, 2"),
-        (Renaming, "before begin", "are missing.*: 0 of(.|\n)* an uninterrupted run does not have"),
+        (NewestFirst, "after commit", "are missing: 28, 27, 26, .* more\n.* `ordered` must be true"),
+        (Exclusive, "EndTxn answer withheld", "are missing: .*\n.* `since` is inclusive"),
+        (Hasty, "EndTxn unsent", "are missing: .* more\n.* a Checkpoint stands behind what it covers"),
+        (Changing, "after commit", "are there more than once: 0, 1, 2, .* more\n.* payload change"),
+        (Renaming, "before begin", "are missing: 0 of(.|\n)*64 .* an uninterrupted run does not have: "),
     ],
 )
 def test_a_mistake_is_found_and_its_records_named(
