@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from devstack.crashes.points import Where
@@ -30,14 +30,22 @@ class Victim:
 
     def killed(self, proxy: KafkaProxy, where: Where, about: str, places: Iterable[int]) -> int:
         """Run once for each place, the number of a request; SIGKILL there. Returns how often it got there."""
-        return sum(self.killed_at(where.arm(proxy, about, nth), answered=where.answered) for nth in places)
+        return sum(self._killed_once(proxy, where, about, nth) for nth in places)
 
-    def killed_at(self, point: Point, *, answered: bool) -> bool:
+    def _killed_once(self, proxy: KafkaProxy, where: Where, about: str, nth: int) -> bool:
+        point = where.arm(proxy, about, nth)
+        # However late the SIGKILL comes after an answer, nothing more is committed before it.
+        bar = proxy.hold_request(where.api, about=about, nth=nth + 1) if where.answered else None
+        try:
+            return self._killed_at(point, answered=where.answered)
+        finally:
+            _take_away(point)
+            if bar is not None:
+                _take_away(bar)
+
+    def _killed_at(self, point: Point, *, answered: bool) -> bool:
         """Run until the point is reached, then SIGKILL; False if the run was over before."""
-        self._process.start()
-        deadline = time.monotonic() + SECONDS
-        while self._process.running and not point.reached and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        self._run_until(lambda: point.reached)
         reached = point.reached and self._process.running
         if not reached:
             self._ended_well()
@@ -45,20 +53,23 @@ class Victim:
             point.release()
             time.sleep(ANSWER_SECONDS)
         self._process.kill()
-        point.drop()
         return reached
 
     def completes(self) -> None:
         """Run to the end of the source."""
-        self._process.start()
-        deadline = time.monotonic() + SECONDS
-        while self._process.running and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        self._run_until(lambda: False)
         self._ended_well()
 
     def end(self) -> None:
         """Kill what still runs."""
         self._process.kill()
+
+    def _run_until(self, reached: Callable[[], bool]) -> None:
+        """Start it; return when that is so, or it has ended, or takes too long."""
+        self._process.start()
+        deadline = time.monotonic() + SECONDS
+        while self._process.running and not reached() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _ended_well(self) -> None:
         """Raise RunFailedError unless the run has come to the end of its source."""
@@ -67,3 +78,11 @@ class Victim:
         running = self._process.running
         how = f"did not end within {SECONDS:g} s" if running else how_it_ended(self._process.exit_code)
         raise RunFailedError(f"{self._process.name} {how}; its last lines:\n{self._process.log_tail()}")
+
+
+def _take_away(point: Point) -> None:
+    """What it holds never arrives; one that was not reached must not act on later runs."""
+    if point.reached:
+        point.drop()
+    else:
+        point.release()
