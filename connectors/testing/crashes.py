@@ -76,32 +76,30 @@ def check_crashes(
     reads. `expected` are the ids to be found, otherwise those that one run in this process extracts, items
     that `transform` refuses left out. The class must be defined in a file; its limits do not count here.
 
-    `servers` are the INGEST_* variables of a running dev stack with Apache Kafka (`python -m devstack --json`
-    prints them); otherwise one is started, which takes seconds and needs Java, Maven and the extra `dev`.
+    `servers` are the INGEST_* variables of a running dev stack with Apache Kafka (broker and registry are
+    used); otherwise one is started, which takes seconds and needs Java, Maven and the extra `dev`.
 
     Raises ConformanceError with point and ids for a connector that loses or doubles records, UncheckedError
     where the crashes could not be tried, DeclarationError, ConnectorSettingsError, and whatever the connector
     or the script raises in this process.
     """
     check_declaration(connector)
-    with upstream or nullcontext():
+    with upstream or nullcontext(), tempfile.TemporaryDirectory(prefix="ingest-crashes-") as home:
         own = {**(settings or {}), **({upstream.setting: upstream.url} if upstream else {})}
         ids = list(_extracted(connector, own) if expected is None else expected)
         _check_number(ids, rounds)
-        with tempfile.TemporaryDirectory(prefix="ingest-crashes-") as home:
-            folder = Path(home)
-            write_standin(connector, folder)
-            plan = {
-                "source": NAME,
-                "environment": {"INGEST_CONNECTORS__PATHS": home, **_variables(own)},
-                "expected": ids,
-                "rounds": rounds,
-                "resumes": connector.has_cursor(),
-                "points": points,
-                "servers": None if servers is None else dict(servers),
-                "folder": home,
-            }
-            verdicts = _run(plan)
+        write_standin(connector, Path(home))
+        plan = {
+            "source": NAME,
+            "environment": {"INGEST_CONNECTORS__PATHS": home, **_variables(own)},
+            "expected": ids,
+            "rounds": rounds,
+            "resumes": connector.has_cursor(),
+            "points": points,
+            "servers": None if servers is None else dict(servers),
+            "folder": home,
+        }
+        verdicts = _run(plan)
     faults = [fault for verdict in verdicts for fault in _faults(verdict, len(ids))]
     if faults:
         raise ConformanceError("\n".join([f"{connector.__name__} does not survive crashes:", *faults]))
@@ -113,9 +111,10 @@ def _extracted(connector: type[BaseConnector], settings: Mapping[str, Any]) -> I
     with sleeping_with(lambda seconds: None), stream_of(source, None) as items:
         for item in islice(items, MOST_RECORDS + 1):
             try:
-                yield identified(source, source.transform(item)).id
+                record = identified(source, source.transform(item))
             except Exception:  # noqa: S112 - the producer makes it a dead letter and goes on
                 continue
+            yield record.id
 
 
 def _check_number(ids: Sequence[str], rounds: int) -> None:

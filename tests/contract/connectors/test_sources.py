@@ -22,7 +22,6 @@ from connectors.testing import check_connector
 from schemas.avro import build_schema
 from schemas.encoder import RecordEncoder
 from schemas.names import Names
-from tests.upstream_server import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +36,14 @@ def sample(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[str]:
-    with stand_in() as address:
-        yield address
+    """The dev stack's stand-in for Open-Meteo, on a free port, with its refusals."""
+    command = [sys.executable, "-m", "devstack.upstream", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["address"]
+        finally:
+            process.terminate()
 
 
 def test_weather_of_2013_is_complete_and_retries_are_seen_working(upstream: str) -> None:

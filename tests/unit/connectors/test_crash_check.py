@@ -77,6 +77,11 @@ def test_an_unknown_point_is_named_with_those_there_are() -> None:
         check_crashes(Some, settings={"total": 3}, points=["after comit"], servers=SERVERS)
 
 
+def test_servers_without_a_broker_are_refused() -> None:
+    with pytest.raises(UncheckedError, match="the given servers lack INGEST_KAFKA__BOOTSTRAP_SERVERS: "):
+        check_crashes(Some, settings={"total": 3}, servers={"INGEST_REGISTRY__URL": "http://127.0.0.1:1"})
+
+
 def test_without_java_it_does_not_pass_but_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in ("JAVA_HOME", "INGEST_DEV_BROKER"):
         monkeypatch.delenv(variable, raising=False)
