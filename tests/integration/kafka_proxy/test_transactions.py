@@ -18,9 +18,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from devstack.kafka_proxy import Api, KafkaProxy, Point, When
 from devstack.processes import ChildProcess
 from devstack.stack import Addresses
-from tests.kafka_proxy import Api, KafkaProxy, Point, When
 
 pytestmark = pytest.mark.requires_kafka
 

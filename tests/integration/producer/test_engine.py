@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from connectors.errors import ConnectorSettingsError, UnknownSourceError, UpstreamError
+from devstack.kafka_proxy import Api, KafkaProxy
 from producer.assembly import Parts
 from producer.engine import IngestionEngine, Requeued
 from producer.errors import PublishAbandonedError, SourceError
@@ -36,7 +37,6 @@ from tests.integration.producer.support import (
     stored,
     yielding,
 )
-from tests.kafka_proxy import Api, KafkaProxy
 
 JOB = JobPayload(source="readings")
 

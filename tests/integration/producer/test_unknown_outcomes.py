@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from devstack.kafka_proxy import Api, KafkaProxy, Point, When
 from runtime.settings import Settings, load_settings
 from tests.integration.producer.publishing import (
     batch,
@@ -19,7 +20,6 @@ from tests.integration.producer.publishing import (
     target_of,
 )
 from tests.integration.producer.support import messages
-from tests.kafka_proxy import Api, KafkaProxy, Point, When
 
 pytestmark = pytest.mark.requires_kafka
 

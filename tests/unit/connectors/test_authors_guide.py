@@ -6,8 +6,7 @@ import json
 import re
 import subprocess
 import tomllib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,21 +16,17 @@ from connectors.http import governed_by
 from connectors.http.governing import Unlimited
 from connectors.rates import parse_rate_limits
 from connectors.registry import BUILTIN_SOURCES, ConnectorRegistry
+from tests.authors_guide import BLOCKS, GUIDE, ROOT, block, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_httpserver import HTTPServer
 
     from connectors import BaseConnector
 
     Discover = Callable[..., ConnectorRegistry]
-
-ROOT = Path(__file__).parents[3]
-GUIDE = (ROOT / "docs" / "authors.md").read_text("utf-8")
-BLOCKS: dict[str, list[str]] = {}
-for _info, _text in re.findall(r"^```([^\n]+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL):
-    BLOCKS.setdefault(_info, []).append(_text)
 
 EXECUTED = {
     "python example",
@@ -46,24 +41,15 @@ EXECUTED = {
     "python raises DecorationError",
     "python resilience",
     "python test-prices",
+    # By tests/integration/connector_kit: it takes servers.
+    "python test-crashes",
     "text unconfigured",
     "text quarantine",
+    "text crashes",
     "bash",
     "toml",
     "json",
 }
-
-
-def block(info: str) -> str:
-    (text,) = BLOCKS[info]
-    return text
-
-
-def run(text: str) -> dict[str, Any]:
-    """Execute a block as a module; return its names."""
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(text, "docs/authors.md", "exec"), names)
-    return names
 
 
 def source_of(discover: Discover, info: str) -> type[BaseConnector]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kafka_proxy import Api, KafkaProxy
-from tests.kafka_proxy.frames import address_bytes
+from devstack.kafka_proxy import Api, KafkaProxy
+from devstack.kafka_proxy.frames import address_bytes
 
 SOON = 5.0
 

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from tests.kafka_proxy.frames import Request, correlation_of, read_frame, write_frame
-from tests.kafka_proxy.points import When
+from devstack.kafka_proxy.frames import Request, correlation_of, read_frame, write_frame
+from devstack.kafka_proxy.points import When
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 # Linger for no time: closing such a socket sends RST, as a cut link does.

@@ -9,10 +9,10 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from devstack.kafka_proxy.frames import ADDRESS_APIS, Request, address_bytes
+from devstack.kafka_proxy.link import Link, reset
+from devstack.kafka_proxy.points import Point, Points, When, patiently
 from devstack.ports import LOOPBACK
-from tests.kafka_proxy.frames import ADDRESS_APIS, Request, address_bytes
-from tests.kafka_proxy.link import Link, reset
-from tests.kafka_proxy.points import Point, Points, When, patiently
 
 T = TypeVar("T")
 CALL_SECONDS = 10.0

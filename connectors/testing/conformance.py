@@ -1,11 +1,4 @@
-"""The conformance check for an author's own tests: one line that holds a connector to its contract.
-
-    def test_news_conforms() -> None:
-        check_connector(News, items=[{"id": "1", …}], settings={"base_url": "https://news.example.com"})
-
-With `items` nothing is fetched; without them the connector's own `extract` runs, against whatever its
-settings point to. It needs no broker, no registry and no event loop.
-"""
+"""The conformance check: a connector and its contract, without broker, registry or event loop."""
 
 from __future__ import annotations
 
@@ -24,7 +17,9 @@ from schemas.encoder import RecordEncoder
 from schemas.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic import BaseModel
 
     from connectors.base import BaseConnector
     from schemas.records import DataRecord
@@ -50,6 +45,9 @@ def check_connector(
     be encoded; the cursor is never empty, in order if declared `ordered`; and, without `items`, `since` is
     inclusive: asked again from a record's cursor, the connector yields that record and all after it.
 
+    With `items` nothing is fetched; without them the connector's own `extract` runs, against whatever its
+    settings point to.
+
     Raises DeclarationError, ConnectorSettingsError or ConformanceError, and whatever the connector raises.
     """
     check_declaration(connector)
@@ -66,6 +64,13 @@ def check_connector(
 
 
 def _take(source: BaseConnector, since: Any, limit: int) -> list[Any]:
+    with stream_of(source, since) as items:
+        return list(itertools.islice(items, limit))
+
+
+@contextlib.contextmanager
+def stream_of(source: BaseConnector, since: Any) -> Iterator[Iterator[Any]]:
+    """The items of `extract` without checkpoints, closed at the end; it must be a generator."""
     stream = source.extract(since)
     _require(
         iter(stream) is stream,
@@ -73,11 +78,10 @@ def _take(source: BaseConnector, since: Any, limit: int) -> list[Any]:
     )
     # Closed by hand: what a generator raises when the collector closes it is lost.
     with contextlib.closing(stream) if isinstance(stream, Generator) else contextlib.nullcontext():
-        return list(itertools.islice((item for item in stream if not isinstance(item, Checkpoint)), limit))
+        yield (item for item in stream if not isinstance(item, Checkpoint))
 
 
 def _record(source: BaseConnector, item: Any) -> DataRecord:
-    contract = source.contract()
     first, second = source.transform(item), source.transform(item)
     _require(
         isinstance(first, source.Record),
@@ -86,7 +90,12 @@ def _record(source: BaseConnector, item: Any) -> DataRecord:
     _require(
         first == second, f"transform gives two different records for the same item {item!r}: make it pure"
     )
-    return data_record(contract, first, extracted_at=_WHEN, run_id="check")
+    return identified(source, first)
+
+
+def identified(source: BaseConnector, record: BaseModel) -> DataRecord:
+    """The record with its id, as a run would publish it."""
+    return data_record(source.contract(), record, extracted_at=_WHEN, run_id="check")
 
 
 def _check_ids(records: list[DataRecord]) -> None:

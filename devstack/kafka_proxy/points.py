@@ -9,7 +9,7 @@ from collections import Counter
 from concurrent.futures import Future
 from typing import Literal, TypeVar
 
-from tests.kafka_proxy.frames import Api, Request
+from devstack.kafka_proxy.frames import Api, Request
 
 When = Literal["request", "response"]
 T = TypeVar("T")
