@@ -116,10 +116,15 @@ def records(
         for message in messages(settings, Names(settings.topic_prefix).topic(source)):
             if only_framed and not (message.value() or b"").startswith(bytes(1)):
                 continue
-            schema_id, body = split_frame(message.value() or b"")
-            schema = fastavro.parse_schema(json.loads(registry.schema(schema_id).text))
-            found.append(fastavro.schemaless_reader(io.BytesIO(body), schema, None))
-    return found  # type: ignore[return-value]
+            found.append(decoded(registry, message))
+    return found
+
+
+def decoded(registry: SchemaRegistry, message: Message) -> dict[str, Any]:
+    """A record, decoded with the schema that the registry has for it."""
+    schema_id, body = split_frame(message.value() or b"")
+    schema = fastavro.parse_schema(json.loads(registry.schema(schema_id).text))
+    return fastavro.schemaless_reader(io.BytesIO(body), schema, None)  # type: ignore[return-value]
 
 
 def dead_letters(settings: Settings, source: str = "readings") -> list[tuple[Any, dict[str, str]]]:
