@@ -1,7 +1,9 @@
 """A source that counts until it is told to stop, and what a read_committed reader sees of its runs."""
 
+import socket
 from collections import Counter, defaultdict
 
+from devstack.processes import ChildProcess
 from runtime.settings import Settings
 from schemas.names import Names
 from schemas.registry import SchemaRegistry
@@ -17,6 +19,11 @@ while not (HERE / "enough").exists():
     time.sleep(0.005)
 """
 ORDERED = ['cursor = "at"', "ordered = True"]
+
+
+def writer(process: ChildProcess) -> str:
+    """The name by which a process signs."""
+    return f"{socket.gethostname()}:{process.pid}"
 
 
 def runs_of(settings: Settings, source: str) -> dict[str, str]:
