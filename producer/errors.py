@@ -21,7 +21,7 @@ groups. A record that is refused alone is no error of the run: it is a dead lett
 import math
 from enum import Enum
 
-from connectors.errors import ConnectorError, StopSourceError, UpstreamError
+from connectors.errors import ConnectorError, LeaseLostError, StopSourceError, UpstreamError
 from runtime.errors import DependencyError
 from schemas.errors import (
     ContractError,
@@ -114,7 +114,8 @@ _STOP = (
 
 def next_step(error: BaseException) -> NextStep:
     """What to do after `error`; whatever nobody foresaw is worth a bounded number of retries."""
-    if isinstance(error, _WAIT):
+    # A lapsed lease ends the run inside its connector, which has done nothing wrong.
+    if isinstance(error, _WAIT) or isinstance(error.__cause__, LeaseLostError):
         return NextStep.WAIT
     if isinstance(error, _STOP) or isinstance(error.__cause__, StopSourceError):
         return NextStep.STOP

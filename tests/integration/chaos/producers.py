@@ -34,6 +34,8 @@ class Producers:
             "INGEST_CONNECTORS__PATHS": str(connectors),
             "INGEST_CONNECTORS__SKIP": SKIP,
             "INGEST_PRODUCER__SESSION_SECONDS": str(SESSION),
+            # A source that waits for its limit keeps its place; one producer may come to have all of them.
+            "INGEST_PRODUCER__WORKERS": str(len(sources)),
         }
         self.sources = sources
         folders = [folder / name for name in ("one", "two", "three")]
