@@ -21,7 +21,7 @@ from producer.transactions import DoubtError, Transactions
 # So often the same checkpoint is tried after errors of which nobody has heard before.
 _ATTEMPTS = 5
 # So often, and with such pauses, a successor that has not written yet is asked for its name.
-_LOOKS = 25
+_LOOKS = 50
 _LOOK_SECONDS = 0.2
 _log = structlog.get_logger(__name__)
 

@@ -16,6 +16,7 @@ from tests.kafka_proxy import KafkaProxy
 
 pytestmark = [
     pytest.mark.requires_kafka,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc"),
 ]
 

@@ -21,7 +21,7 @@ from tests.integration.chaos.upstream import Upstream
 from tests.integration.producer.support import events, ids, records
 from tests.unit.producer.limits_support import fullest
 
-pytestmark = pytest.mark.requires_kafka
+pytestmark = [pytest.mark.requires_kafka, pytest.mark.timeout(1200)]
 
 CYCLES = max(1, ROUNDS // 5)
 

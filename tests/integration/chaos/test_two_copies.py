@@ -16,7 +16,7 @@ from tests.integration.chaos.report import ROUNDS
 from tests.integration.producer.conftest import SKIP
 from tests.integration.producer.support import events, write_connector
 
-pytestmark = pytest.mark.requires_kafka
+pytestmark = [pytest.mark.requires_kafka, pytest.mark.timeout(900)]
 
 NAME = "readings"
 OVERTAKEN = "a newer producer has taken over"
