@@ -45,7 +45,7 @@ def finding_of(
     order = {run_id: place for place, run_id in enumerate(runs_of(settings, source))}
     numbers, late, newest = Counter[int](), 0, defaultdict[int, int](int)
     with SchemaRegistry(settings.registry.url) as registry:
-        for message in messages(settings, Names(settings.topic_prefix).topic(source)):
+        for message in messages(settings, Names(settings.topic_prefix).topic(source), settled=True):
             record, partition = decoded(registry, message), message.partition() or 0
             numbers[record["id"]] += 1
             place = order[record["_run_id"]]

@@ -100,7 +100,11 @@ def test_memory_is_bounded_while_the_broker_is_away(
     found = finding_of(settings, NAME, "broker away under load", 1, time.monotonic() - started, note)
     found.write()
     assert (found.missing, found.duplicates, found.wrong) == (0, 0, 0), found
-    entries = [entry for entry in records(settings, "ledger", only_framed=True) if entry["source"] == NAME]
+    entries = [
+        entry
+        for entry in records(settings, "ledger", only_framed=True, settled=True)
+        if entry["source"] == NAME
+    ]
     assert sum(entry["extracted"] for entry in entries) == found.records
     assert most - before < MOST_GROWTH, found
 

@@ -133,7 +133,7 @@ class Source:
 
 def finding(settings: Settings, name: str, kind: str, seconds: float) -> Finding:
     """What a read_committed reader sees, whether the cursor is right, and whether the ledger balances."""
-    found = Counter(ids(settings, kind))
+    found = Counter(ids(settings, kind, settled=True))
     stored = store_of(settings).load(kind)
     cursor = None if stored is None else datetime.fromisoformat(str(stored.cursor))
     entries = [entry for entry in ledger(settings) if entry["source"] == kind]
@@ -153,4 +153,4 @@ def finding(settings: Settings, name: str, kind: str, seconds: float) -> Finding
 
 
 def ledger(settings: Settings) -> list[dict[str, Any]]:
-    return [entry for entry in records(settings, "ledger", only_framed=True)]
+    return [entry for entry in records(settings, "ledger", only_framed=True, settled=True)]

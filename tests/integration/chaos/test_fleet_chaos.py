@@ -122,7 +122,7 @@ def grown(settings: Settings, since: dict[str, int]) -> bool:
 
 
 def ledger(settings: Settings) -> list[dict[str, Any]]:
-    return records(settings, "ledger", only_framed=True)
+    return records(settings, "ledger", only_framed=True, settled=True)
 
 
 def published(settings: Settings) -> dict[str, int]:
@@ -141,7 +141,7 @@ def finding(
     settings: Settings, upstream: Upstream, jobs: Jobs, total: int, measured: Measured, seconds: float
 ) -> Finding:
     """Wrong are jobs that were not completed exactly once, and requests beyond a limit."""
-    found = {source: Counter(ids(settings, source)) for source in SOURCES}
+    found = {source: Counter(ids(settings, source, settled=True)) for source in SOURCES}
     asked = [at for source in LIMITED for at in upstream.asked[source]]
     most = {window: fullest(asked, window) for window in LIMITS}
     runs = completed(settings)

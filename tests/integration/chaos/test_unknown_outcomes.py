@@ -54,8 +54,8 @@ def each_once(settings: Settings, name: str, count: int, started: float) -> None
 
 def finding(settings: Settings, name: str, count: int, seconds: float) -> Finding:
     target = target_of(settings)
-    numbers = Counter(int(one.key() or b"-1") for one in messages(settings, target.topic))
-    entries = Counter(one.value() or b"" for one in messages(settings, target.ledger_topic))
+    numbers = Counter(int(one.key() or b"-1") for one in messages(settings, target.topic, settled=True))
+    entries = Counter(one.value() or b"" for one in messages(settings, target.ledger_topic, settled=True))
     stored = store_of(settings).load("weather")
     return Finding(
         name=name,

@@ -19,7 +19,7 @@ from producer.assembly import Parts, assembled
 from producer.run import RunReport
 from runtime.kafka import client_properties
 from runtime.settings import Settings
-from runtime.topic_reader import read_to_end
+from runtime.topic_reader import read_settled, read_to_end
 from schemas.names import Names
 from schemas.records import JobPayload
 from schemas.registry import SchemaRegistry
@@ -94,27 +94,35 @@ def stored(settings: Settings, source: str = "readings") -> Any:
     return None if position is None else position.cursor
 
 
-def messages(settings: Settings, topic: str) -> list[Message]:
-    """All records of a topic."""
+def messages(settings: Settings, topic: str, *, settled: bool = False) -> list[Message]:
+    """All records of a topic.
+
+    A broker answers a commit before its marker stands in each partition. With `settled` that is waited for,
+    and the topic must exist.
+    """
     reader = {**client_properties(settings.kafka), "fetch.wait.max.ms": 10}
+    if settled:
+        return list(read_settled(reader, topic, timeout=45))
     return list(read_to_end(reader, topic, timeout=30))
 
 
-def ids(settings: Settings, source: str = "readings") -> list[int]:
+def ids(settings: Settings, source: str = "readings", *, settled: bool = False) -> list[int]:
     """The keys of a source's records, sorted; duplicates stay."""
     topic = Names(settings.topic_prefix).topic(source)
-    return sorted(int((message.key() or b"-1").decode()) for message in messages(settings, topic))
+    return sorted(
+        int((message.key() or b"-1").decode()) for message in messages(settings, topic, settled=settled)
+    )
 
 
 def records(
-    settings: Settings, source: str = "readings", *, only_framed: bool = False
+    settings: Settings, source: str = "readings", *, only_framed: bool = False, settled: bool = False
 ) -> list[dict[str, Any]]:
     """A source's records, decoded by fastavro with the schema that the registry has for each; with
     `only_framed` what others have written is left out.
     """
     found = []
     with SchemaRegistry(settings.registry.url) as registry:
-        for message in messages(settings, Names(settings.topic_prefix).topic(source)):
+        for message in messages(settings, Names(settings.topic_prefix).topic(source), settled=settled):
             if only_framed and not (message.value() or b"").startswith(bytes(1)):
                 continue
             found.append(decoded(registry, message))
