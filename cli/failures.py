@@ -68,6 +68,11 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "the broker does not answer",
         "run `ingest doctor`",
     ),
+    "producer.errors.PublisherFencedError": (
+        ExitCode.ERROR,
+        "another process runs the source",
+        "leave it to that one, or end it first; what was published stays",
+    ),
     "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
     "producer.errors.RunLimitedError": (
         ExitCode.ERROR,

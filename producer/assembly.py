@@ -72,6 +72,7 @@ def assembled(
             load=cursors.load,
             ends=topics.ends,
             owned=lambda: ownership.owned(target.source, waiting),
+            sleep=abandon.wait,
         )
 
     registry = settings.registry

@@ -19,7 +19,7 @@ from connectors.base import BaseConnector
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
 from producer.checkpoint import Limits
-from producer.errors import CursorError, NotOwnedError, PublisherFencedError, SourceError
+from producer.errors import CursorError, NotOwnedError, OvertakenError, PublisherFencedError, SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
@@ -111,9 +111,10 @@ class IngestionEngine:
                     return Requeued(exc.__cause__.until, str(exc.__cause__))
                 raise
             except PublisherFencedError as exc:
-                if not self._ownership.owned(job.source):
-                    raise NotOwnedError(str(exc)) from exc
-                raise
+                if self._ownership.lease(job.source) is None:
+                    raise
+                owned = self._ownership.owned(job.source)
+                raise (OvertakenError if owned else NotOwnedError)(str(exc)) from exc
 
     def fence(self, source: str) -> Position | None:
         """End whatever another producer does with `source`, with no run due; returns where it stands.

@@ -7,6 +7,7 @@ ProducerError
 ├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
 ├── NotOwnedError             another producer has the source: its job is that one's
+├── OvertakenError            another producer came in beside the group: the job waits and takes it back
 ├── BrokerAwayError           the broker did not answer in time: the job waits, no attempt is used up
 └── SourceStoppedError        trying again will not help; the source is FAILED until something is changed
     ├── PublisherFencedError    a newer producer of this source has taken over
@@ -22,7 +23,7 @@ groups. A record that is refused alone is no error of the run: it is a dead lett
 import math
 from enum import Enum
 
-from connectors.errors import ConnectorError, StopSourceError, UpstreamError
+from connectors.errors import ConnectorError, LeaseLostError, StopSourceError, UpstreamError
 from runtime.errors import DependencyError
 from schemas.errors import (
     ContractError,
@@ -70,6 +71,10 @@ class NotOwnedError(ProducerError):
     """The source belongs to another producer, which also has its jobs."""
 
 
+class OvertakenError(ProducerError):
+    """Somebody outside the producers' group ran a source that the group has given to this process (P8)."""
+
+
 class BrokerAwayError(ProducerError, DependencyError):
     """The broker did not answer in time."""
 
@@ -101,12 +106,12 @@ class TopicRefusedError(SourceStoppedError):
 class NextStep(Enum):
     """What happens to a job whose run raised."""
 
-    WAIT = "a dependency is away: put back, attempts do not count"
+    WAIT = "a dependency is away, or another producer came in between: put back, attempts do not count"
     RETRY = "the run failed: put back with a backoff, attempts count"
     STOP = "the source is FAILED until its next tick or a change"
 
 
-_WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError, NotOwnedError)
+_WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError, NotOwnedError, OvertakenError)
 _STOP = (
     SourceStoppedError,
     StopSourceError,
@@ -119,7 +124,8 @@ _STOP = (
 
 def next_step(error: BaseException) -> NextStep:
     """What to do after `error`; whatever nobody foresaw is worth a bounded number of retries."""
-    if isinstance(error, _WAIT):
+    # A lapsed lease ends the run inside its connector, which has done nothing wrong.
+    if isinstance(error, _WAIT) or isinstance(error.__cause__, LeaseLostError):
         return NextStep.WAIT
     if isinstance(error, _STOP) or isinstance(error.__cause__, StopSourceError):
         return NextStep.STOP

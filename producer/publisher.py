@@ -4,6 +4,7 @@ Records, dead letters, the ledger's entry and the position commit in one transac
 Which records there are, and when a checkpoint is due, is the run's.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,6 +20,9 @@ from producer.transactions import DoubtError, Transactions
 
 # So often the same checkpoint is tried after errors of which nobody has heard before.
 _ATTEMPTS = 5
+# So often, and with such pauses, a successor that has not written yet is asked for its name.
+_LOOKS = 50
+_LOOK_SECONDS = 0.2
 _log = structlog.get_logger(__name__)
 
 
@@ -49,12 +53,14 @@ class Publisher:
         load: Callable[[str], Position | None],
         ends: Callable[[Sequence[str]], Ends],
         owned: Callable[[], bool] = lambda: True,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._target = target
         self._open_epoch = open_epoch
         self._load = load
         self._ends = ends
         self._owned = owned
+        self._sleep = sleep
         self._epoch: Transactions | None = None
         self._known: Position | None = None
         # How many slices of the next checkpoint are in the open transaction; None while none is open.
@@ -119,7 +125,7 @@ class Publisher:
                 self._transaction(checkpoint, close, tried)
                 return self._committed(tried[-1])
             except PublisherFencedError as exc:
-                self._check_takeover(exc)
+                self._check_takeover(exc, tried)
                 doubt = exc
             except (DoubtError, BrokerAwayError) as exc:
                 doubt = exc
@@ -196,17 +202,25 @@ class Publisher:
         # In this order: what the one before commits while it is being fenced must be seen.
         return self._read()
 
-    def _check_takeover(self, fenced: PublisherFencedError) -> None:
+    def _check_takeover(self, fenced: PublisherFencedError, tried: Sequence[Closing]) -> None:
         """Raise it again unless it was the broker that ended a transaction open for too long."""
         epoch = self._epoch
         if epoch is not None and epoch.open_for >= TRANSACTION_SECONDS and self._owned():
             return
         self._discard()
-        position = self._read()
-        who = f"{position.writer}, run {position.run_id}" if position else "nobody yet"
-        raise PublisherFencedError(
-            f"{fenced}. The last to write the position of the source: {who}"
-        ) from fenced
+        raise PublisherFencedError(f"{fenced}. {self._successor(tried)}") from fenced
+
+    def _successor(self, tried: Sequence[Closing]) -> str:
+        """Who has taken over: it signs the position with its first checkpoint, which may be a moment away."""
+        ours = [*filter(None, [self._known]), *(closing.position for closing in tried)]
+        for _ in range(_LOOKS):
+            position = self._read()
+            if position is not None and not any(_same(position, one) for one in ours):
+                return (
+                    f"The last to write the position of the source: {position.writer}, run {position.run_id}"
+                )
+            self._sleep(_LOOK_SECONDS)
+        return "It has not written a position of the source yet, so nobody knows its name"
 
     def _read(self) -> Position | None:
         while True:

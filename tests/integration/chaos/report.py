@@ -7,11 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPORT = "INGEST_TEST_CHAOS_REPORT"
+# Twenty in `make chaos`.
+ROUNDS = int(os.environ.get("INGEST_TEST_CHAOS_ROUNDS", "5"))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rounds of one kind: records that should be there once, how many were missing, double or wrong."""
+    """Rounds of one kind: records that should be there once, how many were missing, double or wrong.
+
+    `note` tells what else was measured, in words.
+    """
 
     name: str
     rounds: int
@@ -20,6 +25,7 @@ class Finding:
     duplicates: int
     wrong: int
     seconds: float
+    note: str = ""
 
     def write(self) -> None:
         """Add it to the report that the environment names, if it names one."""

@@ -16,15 +16,13 @@ from devstack.kafka_proxy import KafkaProxy
 from runtime.settings import Settings
 from schemas.names import Names
 from tests.integration.chaos.neighbours import Neighbours
-from tests.integration.chaos.report import Finding
+from tests.integration.chaos.report import ROUNDS, Finding
 from tests.integration.chaos.sources import LAST, TOTAL, write_source
 from tests.integration.producer.publishing import store_of, topics_of
 from tests.integration.producer.support import NOON, ids, records
 
 pytestmark = pytest.mark.requires_kafka
 
-# All of them in `make chaos`.
-ROUNDS = int(os.environ.get("INGEST_TEST_CHAOS_ROUNDS", "5"))
 # A round is killed at one of the first so many transactions.
 TRANSACTIONS = 8
 

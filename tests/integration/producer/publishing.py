@@ -1,6 +1,7 @@
 """What the tests of publishing share: a target with its topics, a publisher, checkpoints, their closing."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ def publishing(
     waiting: Waiting | None = None,
     through: Settings | None = None,
     owned: Callable[[], bool] = lambda: True,
+    sleep: Callable[[float], object] = time.sleep,
     **properties: Any,
 ) -> Iterator[Publisher]:
     """A publisher whose producer speaks to the broker of `through`, everything else to that of `settings`."""
@@ -70,6 +72,7 @@ def publishing(
         load=store.load,
         ends=ends,
         owned=owned,
+        sleep=sleep,
     ) as publisher:
         yield publisher
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,20 @@ def records(
         for message in messages(settings, Names(settings.topic_prefix).topic(source)):
             if only_framed and not (message.value() or b"").startswith(bytes(1)):
                 continue
-            schema_id, body = split_frame(message.value() or b"")
-            schema = fastavro.parse_schema(json.loads(registry.schema(schema_id).text))
-            found.append(fastavro.schemaless_reader(io.BytesIO(body), schema, None))
-    return found  # type: ignore[return-value]
+            found.append(decoded(registry, message))
+    return found
+
+
+def decoded(registry: SchemaRegistry, message: Message) -> dict[str, Any]:
+    """A record, decoded with the schema that the registry has for it."""
+    schema_id, body = split_frame(message.value() or b"")
+    schema = _parsed(registry.schema(schema_id).text)
+    return fastavro.schemaless_reader(io.BytesIO(body), schema, None)  # type: ignore[return-value]
+
+
+@cache
+def _parsed(schema: str) -> Any:
+    return fastavro.parse_schema(json.loads(schema))
 
 
 def dead_letters(settings: Settings, source: str = "readings") -> list[tuple[Any, dict[str, str]]]:

@@ -41,7 +41,10 @@ def test_records_dead_letters_ledger_and_position_are_there_together(settings: S
     assert len(messages(settings, target.topic)) == 2000
     [letter] = messages(settings, target.dead_letter_topic)
     assert letter.headers() == [("reason", b"validation")]
-    assert [one.value() for one in messages(settings, target.ledger_topic)] == [b"entry 1", b"entry 2"]
+    assert [one.value() for one in messages(settings, target.ledger_topic)] == [
+        b"entry 1",
+        b"entry 2",
+    ]
     assert store_of(settings).load("weather") == closing(number=2)({}).position
 
 
@@ -101,6 +104,27 @@ def test_the_newer_publisher_fences_the_older_which_names_it(settings: Settings)
             older.publish(checkpoint_of(batch(1, first=2)), closing(number=2))
         newer.publish(checkpoint_of(batch(1, first=3)), closing(number=2, run_id="r2", writer="there:2"))
     assert sorted(one.key() or b"" for one in messages(settings, target.topic)) == [b"0", b"1", b"3"]
+
+
+@pytest.mark.requires_kafka
+@pytest.mark.parametrize(
+    ("writes", "word"), [(True, "of the source: there:2, run r2"), (False, "nobody knows")]
+)
+def test_a_fenced_publisher_waits_a_while_for_the_name_of_its_successor(
+    settings: Settings, writes: bool, word: str
+) -> None:
+    target = target_of(settings)
+    with publishing(settings, target) as newer:
+
+        def first_checkpoint(seconds: float) -> None:
+            if writes:
+                newer.publish(checkpoint_of(batch(1)), closing(run_id="r2", writer="there:2"))
+
+        with publishing(settings, target, sleep=first_checkpoint) as older:
+            older.take_over()
+            newer.take_over()
+            with pytest.raises(PublisherFencedError, match=word):
+                older.publish(checkpoint_of(batch(1, first=1)), closing())
 
 
 def test_who_does_not_own_the_source_fences_nobody(settings: Settings) -> None:
