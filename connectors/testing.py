@@ -48,7 +48,8 @@ def check_connector(
     Checked: the declaration as at discovery; the settings; `extract` is lazy and can be closed at any
     record; `transform` gives a Record, twice the same for the same item; ids are unique; every record can
     be encoded; the cursor is never empty, in order if declared `ordered`; and, without `items`, `since` is
-    inclusive: asked again from a record's cursor, the connector yields that record and all after it.
+    inclusive: asked again from a record's cursor, the connector yields that record and all after it. If
+    `extract` takes `until`: told to end at a record's cursor, it still yields all that is before.
 
     Raises DeclarationError, ConnectorSettingsError or ConformanceError, and whatever the connector raises.
     """
@@ -62,11 +63,13 @@ def check_connector(
     _check_order(source, records)
     if items is None and source.cursor is not None:
         _check_since(source, records, limit)
+        if source.takes_until():
+            _check_until(source, records, limit)
     return records
 
 
-def _take(source: BaseConnector, since: Any, limit: int) -> list[Any]:
-    stream = source.extract(since)
+def _take(source: BaseConnector, since: Any, limit: int, **until: Any) -> list[Any]:
+    stream = source.extract(since, **until)
     _require(
         iter(stream) is stream,
         f"extract returns a {type(stream).__name__}: make it a generator (`yield`)",
@@ -124,7 +127,7 @@ def _check_order(source: BaseConnector, records: list[DataRecord]) -> None:
 
 def _check_since(source: BaseConnector, records: list[DataRecord], limit: int) -> None:
     assert source.cursor is not None
-    middle = sorted(getattr(record.payload, source.cursor) for record in records)[len(records) // 2]
+    middle = _cursors(source, records)[len(records) // 2]
     expected = {record.id: record for record in records if getattr(record.payload, source.cursor) >= middle}
     for item in _take(source, middle, limit):
         expected.pop(_record(source, item).id, None)
@@ -133,6 +136,26 @@ def _check_since(source: BaseConnector, records: list[DataRecord], limit: int) -
         f"extract(since={middle!r}) leaves out {len(expected)} records at or after it: `since` is inclusive; "
         f"first: {next(iter(expected.values()), None)!r}",
     )
+
+
+def _check_until(source: BaseConnector, records: list[DataRecord], limit: int) -> None:
+    assert source.cursor is not None
+    values = _cursors(source, records)
+    first, middle = values[0], values[len(values) // 2]
+    expected = {record.id: record for record in records if getattr(record.payload, source.cursor) < middle}
+    if not expected:
+        return
+    for item in _take(source, first, limit, until=middle):
+        expected.pop(_record(source, item).id, None)
+    _require(
+        not expected,
+        f"extract(since={first!r}, until={middle!r}) leaves out {len(expected)} records between the two; "
+        f"first: {next(iter(expected.values()), None)!r}",
+    )
+
+
+def _cursors(source: BaseConnector, records: list[DataRecord]) -> list[Any]:
+    return sorted(getattr(record.payload, str(source.cursor)) for record in records)
 
 
 def _require(condition: bool, message: str) -> None:
