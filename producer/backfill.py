@@ -6,6 +6,7 @@ concern.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -121,5 +122,10 @@ class Backfill:
 def backfill_id(connector: type[BaseConnector], since: JsonValue, until: JsonValue) -> str:
     """The job id of a backfill asked for by its bounds: the same ones mean the same backfill."""
     dump = Watermark(connector, None).dump
-    first, last = map(dump, parse_bounds(connector, since, until))
+    first, last = (dump(_in_utc(bound)) for bound in parse_bounds(connector, since, until))
     return f"backfill {source_name(connector)} {first} {last}"
+
+
+def _in_utc(value: Any) -> Any:
+    aware = isinstance(value, datetime) and value.utcoffset() is not None
+    return value.astimezone(UTC) if aware else value

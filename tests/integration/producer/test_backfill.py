@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,17 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors import Checkpoint
+from connectors.base import BaseConnector
 from connectors.errors import QuotaExhaustedError, UntilError
+from connectors.registry import ConnectorRegistry, Plugin
 from devstack.processes import ChildProcess
 from producer.backfill import backfill_id
 from producer.engine import Requeued
 from producer.errors import SourceError
+from producer.once import run_once
 from producer.partitioning import partition_of
 from producer.positions import Position
+from producer.run import RunReport
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from schemas.names import Names
@@ -182,6 +187,29 @@ def test_a_quota_puts_it_back_and_it_goes_on_later(settings: Settings) -> None:
     run(settings, again, job(20, 60))
     assert again.asked == [(30, 40), (40, 50), (50, 60)]
     assert ids(settings) == list(range(20, 60))
+
+
+def test_a_signal_ends_it_and_the_same_bounds_go_on(settings: Settings) -> None:
+    """However they are written."""
+
+    def endless(since: Any, until: Any) -> Iterator[Any]:
+        yield from newest_first(since, until)
+        if begin(since) == 30:
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                yield reading(35)
+
+    def once(source: type[BaseConnector], *bounds: Any) -> RunReport:
+        registry = ConnectorRegistry([Plugin("readings", source, "test")])
+        return run_once(settings, "readings", *bounds, connectors=registry)
+
+    report = once(sliced(endless), moment(20), moment(60))
+    assert (report.completed, report.slices_done, report.slices) == (False, 1, 4)
+    again = sliced(newest_first)
+    report = once(again, "2026-01-01T13:00:20+01:00", "2026-01-01 12:01")
+    assert (report.completed, report.slices_done, report.until) == (True, 4, moment(60))
+    assert again.asked == [(30, 40), (40, 50), (50, 60)]
+    assert set(ids(settings)) == set(range(20, 60))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
