@@ -2,7 +2,7 @@
 
 CommandError
 ├── NotFoundError       a topic or file that was named does not exist
-├── RunFailedError      `ingest run` ended with an error of the connector's
+├── RunFailedError      `ingest run` ended with an error of the connector's, a backfill at a limit
 └── ServerFaultError    a server does not answer as it should
 """
 
@@ -19,7 +19,8 @@ class NotFoundError(CommandError):
 
 
 class RunFailedError(CommandError):
-    """The connector's own code ended the run; the message says where, and what had been published.
+    """The connector's own code ended the run, or a limit a backfill; the message says where, and what had
+    been published.
 
     `step` is what to do next, `details` are the same facts for --json.
     """

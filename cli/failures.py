@@ -62,6 +62,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     "connectors.errors.ConnectorFolderError": (ExitCode.CONFIG, "a folder of connectors cannot be read", ""),
     "connectors.errors.DuplicateSourceError": (ExitCode.CONFIG, "two sources have one name", ""),
     "connectors.errors.SinceError": (ExitCode.CONFIG, "--since cannot be used", ""),
+    "connectors.errors.UntilError": (ExitCode.CONFIG, "--until cannot be used", ""),
     "connectors.errors.ConnectorError": (ExitCode.ERROR, "the connector failed", ""),
     "producer.errors.BrokerAwayError": (
         ExitCode.UNREACHABLE,

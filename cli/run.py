@@ -36,9 +36,16 @@ def run(
         str | None,
         typer.Option(metavar="T", help="Start here instead of at the stored cursor, such as 2026-01-31."),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="Backfill from --since to before T; the cursor stays where it is."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Make one pass of one source: extract, publish, store the cursor. Exit code 6: some were rejected."""
+    """Make one pass of one source: extract, publish, store the cursor. Exit code 6: some were rejected.
+
+    With --since and --until it is a backfill. The same command goes on where it was cut short.
+    """
     from dataclasses import asdict
 
     from cli.output import print_json
@@ -46,17 +53,20 @@ def run(
     from producer.once import exit_code
 
     session = current(context, as_json=as_json)
-    report = run_single(session, source, since)
+    report = run_single(session, source, since, until)
     if as_json:
         print_json(asdict(report))
     else:
         interrupted = "" if report.completed else "interrupted before the end of its source; "
+        slices = f"slices done: {report.slices_done:,} of {report.slices:,}; " if until else ""
         typer.echo(
-            f"{report.source}: {interrupted}{report.extracted:,} extracted, {report.published:,} published, "
+            f"{report.source}: {interrupted}{slices}"
+            f"{report.extracted:,} extracted, {report.published:,} published, "
             f"{report.rejected:,} rejected in {report.seconds:.1f} s; cursor {report.cursor}"
         )
     if not report.completed:
-        session.say(f"next: ingest run {source}, which begins at the cursor")
+        bounds = f" --since {since} --until {until}, which goes on where it was" if until else ""
+        session.say(f"next: ingest run {source}{bounds or ', which begins at the cursor'}")
     if report.rejected:
         session.say(f"next: ingest topics tail {source} --dead-letters")
     raise typer.Exit(exit_code(report))

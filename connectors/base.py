@@ -16,6 +16,7 @@ iterates what is declared here, and `connectors.declaration` checks it once, at 
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connectors.checkpoint import Checkpoint
-from connectors.errors import RecordError, SinceError
+from connectors.errors import RecordError, SinceError, UntilError
 from connectors.since import examples, read_since
 from schemas.contract import SourceContract, data_record
 
@@ -80,6 +81,8 @@ class BaseConnector(ABC):
     lookback    how much earlier than the cursor `since` begins, for data that come late: a timedelta or a
                 number, whatever can be taken from a value of the cursor. What is in the topic unchanged is
                 not published again.
+    slice       how much of the cursor one call of `extract` takes in a backfill: a timedelta for times, a
+                number for numbers; none: all of it. Needs an `extract` that takes `until`.
     State       pydantic model of a cursor of the connector's own, such as page tokens or a position per
                 account, instead of `cursor`: `since` is the latest one that a `Checkpoint` gave.
 
@@ -101,6 +104,7 @@ class BaseConnector(ABC):
     cursor: ClassVar[str | None] = None
     ordered: ClassVar[bool] = False
     lookback: ClassVar[Any] = None
+    slice: ClassVar[Any] = None
     State: ClassVar[type[BaseModel] | None] = None
 
     settings: (
@@ -128,6 +132,9 @@ class BaseConnector(ABC):
         fails with the reason, what was already published stays, and the cursor does not move past it. Retry
         page fetches with `resilient_request`, on the function that fetches one page and never on this
         generator.
+
+        For backfills it may take `until=None` as well, of the same type and exclusive: records at or after it
+        need not come. It is then called once for each slice, on one instance.
         """
 
     def transform(self, item: Any) -> BaseModel:
@@ -189,15 +196,24 @@ class BaseConnector(ABC):
         Where the type asks for a time zone, a date and a time without one mean UTC. Text that is a bare
         number is no time.
         """
-        if since is None:
+        return cls._parse("since", since, SinceError)
+
+    @classmethod
+    def parse_until(cls, until: Any) -> Any:
+        """The same for the end of a backfill; raises UntilError."""
+        return cls._parse("until", until, UntilError)
+
+    @classmethod
+    def _parse(cls, what: str, given: Any, error: type[SinceError]) -> Any:
+        if given is None:
             return None
         adapter = cls.cursor_type()
         try:
-            return read_since(adapter, since)
+            return read_since(adapter, given)
         except ValueError as exc:  # pydantic's is one
             reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
-            raise SinceError(
-                f"since={since!r} is no value of {source_name(cls)}'s {cls._cursor_words()}: "
+            raise error(
+                f"{what}={given!r} is no value of {source_name(cls)}'s {cls._cursor_words()}: "
                 f"{reason}{examples(adapter)}"
             ) from exc
 
@@ -205,6 +221,11 @@ class BaseConnector(ABC):
     def has_cursor(cls) -> bool:
         """Whether runs have a `since`."""
         return cls.cursor is not None or cls.State is not None
+
+    @classmethod
+    def takes_until(cls) -> bool:
+        """Whether `extract` can be told where to end."""
+        return "until" in inspect.signature(cls.extract).parameters
 
     @classmethod
     def _cursor_words(cls) -> str:

@@ -11,6 +11,7 @@ import types
 import typing
 from abc import ABC
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,6 +22,7 @@ from connectors.errors import DeclarationError, RateLimitError, ScheduleError
 from connectors.misspelt import misspelt_member
 from connectors.rates import parse_rate_limits
 from connectors.schedule import parse_schedule
+from connectors.since import sample
 from schemas.avro import build_schema
 from schemas.errors import ContractError
 from schemas.names import Names, check_source_name
@@ -59,6 +61,7 @@ def check_declaration(cls: type[BaseConnector]) -> None:
     _check_field_names(cls)
     _check_extract(cls)
     _check_cursor(cls)
+    _check_slice(cls)
     if cls.mode not in ("append", "upsert"):
         raise DeclarationError(f'{cls.__name__}.mode = {cls.mode!r} is neither "append" nor "upsert"')
     _check_schedule(cls)
@@ -126,7 +129,8 @@ def _check_extract(cls: type[BaseConnector]) -> None:
         inspect.signature(cls.extract).bind(None, None)
     except TypeError as exc:
         raise DeclarationError(
-            f"{cls.__name__}.extract must take `since`: def extract(self, since=None):"
+            f"{cls.__name__}.extract must take `since`, and nothing else that has no default: "
+            "def extract(self, since=None):"
         ) from exc
 
 
@@ -201,6 +205,35 @@ def _check_state(cls: type[BaseConnector]) -> None:
             )
     if cls.ordered:
         raise DeclarationError(f"{cls.__name__} is `ordered` by no cursor: a State has no order")
+
+
+def _check_slice(cls: type[BaseConnector]) -> None:
+    if cls.slice is None:
+        return
+    if cls.cursor is None:
+        raise DeclarationError(f"{cls.__name__}.slice is a piece of no cursor: declare a cursor")
+    if not cls.takes_until():
+        raise DeclarationError(
+            f"{cls.__name__}.slice is of no use, as extract cannot be told where a slice ends: "
+            "def extract(self, since=None, until=None):"
+        )
+    if not _leads_on(cls.slice, sample(cls.cursor_type())):
+        raise DeclarationError(
+            f"{cls.__name__}.slice = {cls.slice!r} cannot be added to the cursor {cls.cursor!r}, or leads "
+            "nowhere: declare a timedelta for times (a day or more for dates), a number above 0 for numbers"
+        )
+
+
+def _leads_on(step: Any, value: Any) -> bool:
+    """Whether `value` (None: not known) plus `step` is a later value of the same type."""
+    if isinstance(step, bool) or not isinstance(step, timedelta | int | float | Decimal):
+        return False
+    start: Any = type(step)(0) if value is None else value
+    try:
+        following = start + step
+        return type(following) is type(start) and bool(following > start)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _may_be_none(annotation: Any) -> bool:

@@ -10,6 +10,7 @@ ConnectorError
     ├── UpstreamRefusedError     the API says no: address, credentials or request are wrong
     ├── MissingPackageError      the source needs a package that is not installed
     ├── SinceError               `since` is not a value of the cursor's type
+    │   └── UntilError           nor is `until`, or it bounds nothing
     ├── ConnectorSettingsError   settings missing, unknown or wrong
     ├── UnknownSourceError       no source of that name
     │   └── QuarantinedSourceError   it was set aside, for a reason
@@ -117,6 +118,10 @@ class MissingPackageError(StopSourceError):
 
 class SinceError(StopSourceError):
     """`since` is not a value of the type of the source's cursor field."""
+
+
+class UntilError(SinceError):
+    """`until` is not a value of the type of the source's cursor field, or there is nothing that it bounds."""
 
 
 class ConnectorSettingsError(StopSourceError):

@@ -35,6 +35,7 @@ DECLARED = (
     "cursor",
     "ordered",
     "lookback",
+    "slice",
     "State",
 )
 # `port` and `sort` are at 0.75, `kye` and `key` (the same letters) at 0.67.

@@ -37,6 +37,11 @@ def examples(adapter: TypeAdapter[Any]) -> str:
     return f"; write it such as {' or '.join(fitting)}" if fitting else ""
 
 
+def sample(adapter: TypeAdapter[Any]) -> Any:
+    """Any value of the type; None where none of our examples is one."""
+    return next((read_since(adapter, text) for text in _fitting(adapter)), None)
+
+
 def _fitting(adapter: TypeAdapter[Any]) -> Iterator[str]:
     for text in _EXAMPLES:
         with contextlib.suppress(Exception):  # a validator is the author's code

@@ -16,8 +16,10 @@ from typing import Any
 import structlog
 
 from connectors.base import BaseConnector
+from connectors.bounds import parse_bounds
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
+from producer.backfill import Backfill
 from producer.checkpoint import Limits
 from producer.errors import CursorError, NotOwnedError, OvertakenError, PublisherFencedError, SourceError
 from producer.intake import Batch, Intake
@@ -97,7 +99,7 @@ class IngestionEngine:
             if not self._ownership.owned(job.source):
                 raise NotOwnedError(f"{job.source}: it belongs to another producer now")
             connector = self._built(job.source)
-            connector.parse_since(job.since)
+            parse_bounds(type(connector), job.since, job.until)
             prepared = self._preparation.prepare(connector)
             not_before = self._limiter.check_limit(job.source)
             if not_before is not None:
@@ -189,7 +191,13 @@ class IngestionEngine:
             beginning = self._beginning(prepared, job, publisher, records, letters)
             since = beginning.since
             _log.info("run_started", since=None if since is None else str(since))
-            intake = Intake(prepared.connector, prepared.encoder, run_id=run_id, now=self._now)
+            intake = Intake(
+                prepared.connector,
+                prepared.encoder,
+                run_id=run_id,
+                now=self._now,
+                backfill=beginning.backfill,
+            )
             run = Run(
                 prepared,
                 publisher,
@@ -202,7 +210,7 @@ class IngestionEngine:
             )
             with self._extracting(source, intake, since) as slices:
                 report = run.consume(slices)
-        if report.completed:
+        if report.completed and job.until is None:
             LAST_SUCCESS.labels(source).set(self._now().timestamp())
         _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
         return report
@@ -213,15 +221,16 @@ class IngestionEngine:
         """Fence whoever ran the source before, then find out where it stands."""
         connector, target = prepared.connector, prepared.target
         previous = publisher.take_over()
-        since = connector.parse_since(_since(job, prepared, previous))
         parse = connector.parse_since if connector.has_cursor() else None
         ends = self._topics.ends(target.topics)
         if previous is not None:
             previous = without_lost_ends(previous, ends)
+        backfill = Backfill(type(connector), job, previous) if job.until is not None else None
+        since = backfill.begin if backfill else connector.parse_since(_since(job, prepared, previous))
         starts = tail_starts(previous, since, parse, exact=connector.State is not None)
         if starts is not None:
             self._tails.read(target, starts, records, letters)
-        return Beginning(previous, since, ends, starts or {}, records, letters)
+        return Beginning(previous, since, ends, starts or {}, records, letters, backfill)
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:

@@ -5,7 +5,8 @@ Connectors that do not override `transform` are validated by pydantic a slice at
 and a blocking one holds up only itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter, itemgetter
@@ -15,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from connectors.base import BaseConnector
 from connectors.checkpoint import Checkpoint
+from producer.backfill import Backfill, Window
 from producer.dead_letters import Rejected
 from schemas.encoder import RecordEncoder
 from schemas.errors import UnencodableRecordError
@@ -31,7 +33,8 @@ class Batch:
     `size` are the bytes of all values. `cursors[i]` is the value of its record's cursor field; without one
     the list stays empty. The records themselves are not kept: they are freed where they were made, while they
     are in the processor's cache. `checkpoints` are the places at which the connector said that it can go on:
-    how many messages come before, and the cursor.
+    how many messages come before, and the cursor. `left_out` items were beyond the bounds of a backfill; they
+    do not count as extracted.
     """
 
     extracted: int
@@ -41,11 +44,12 @@ class Batch:
     checkpoints: list[tuple[int, Any]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
+    left_out: int = 0
 
     @property
     def weight(self) -> int:
         """Bytes that it takes, about."""
-        return self.size + _OVERHEAD * (self.extracted + len(self.checkpoints))
+        return self.size + _OVERHEAD * (self.extracted + self.left_out + len(self.checkpoints))
 
     def measure(self) -> None:
         """Set `size`."""
@@ -62,24 +66,64 @@ class Intake:
         *,
         run_id: str,
         now: Callable[[], datetime],
+        backfill: Backfill | None = None,
     ) -> None:
         self._connector = connector
         self._encoder = encoder
         self._run_id = run_id
         self._now = now
         self._cursor_of = attrgetter(connector.cursor) if connector.cursor is not None else None
+        self._backfill = backfill
         self._own_transform = type(connector).transform is not BaseConnector.transform
+        # What is within a backfill's bounds is known of records only, one at a time.
+        self._in_pairs = self._own_transform or backfill is not None
         self._slice: TypeAdapter[list[BaseModel]] = TypeAdapter(list[connector.Record])  # type: ignore[name-defined]
 
     def open(self, since: Any) -> Iterable[Any]:
         """The connector's items, for its own thread; with its own `transform`, pairs of item and result.
 
-        Raises TypeError if `extract` gave nothing to iterate, or a text or dict in place of items.
+        In a backfill they are those of its slices, and a Checkpoint behind each. Raises TypeError if
+        `extract` gave nothing to iterate, or a text or dict in place of items.
         """
-        items: Any = self._connector.extract(since)
+        if self._backfill is not None:
+            return self._slices(self._backfill)
+        return self._pairs(self._extracted(since)) if self._in_pairs else self._extracted(since)
+
+    def _extracted(self, since: Any, **until: Any) -> Iterable[Any]:
+        items: Any = self._connector.extract(since, **until)
         if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
             raise TypeError(f"extract must yield its items one by one, it returned {type(items).__name__}")
-        return self._transformed(items) if self._own_transform else items
+        return items
+
+    def _slices(self, backfill: Backfill) -> Iterator["_Pair | Checkpoint"]:
+        for window in backfill.windows():
+            until = {"until": window.until} if self._connector.takes_until() else {}
+            with closing(self._pairs(self._extracted(window.since, **until))) as pairs:
+                yield from self._within(window, pairs)
+            yield Checkpoint(window.until)
+
+    def _within(
+        self, window: Window, pairs: Iterable["_Pair | Checkpoint"]
+    ) -> Iterator["_Pair | Checkpoint"]:
+        """What belongs to the window; ends as soon as the connector has come beyond it for good."""
+        for pair in pairs:
+            place = self._place(window, pair)
+            if place > 0 and (isinstance(pair, Checkpoint) or self._connector.ordered):
+                return
+            if place == 0:
+                yield pair
+            elif not isinstance(pair, Checkpoint):
+                # Not simply dropped: a run can be stopped at an item only.
+                yield _LEFT_OUT
+
+    def _place(self, window: Window, pair: "_Pair | Checkpoint") -> int:
+        if isinstance(pair, Checkpoint):
+            return window.place(self._connector.parse_since(pair.cursor))
+        if isinstance(pair.result, Rejected):
+            # Nobody knows its cursor.
+            return 0
+        assert self._cursor_of is not None
+        return window.place(self._cursor_of(pair.result))
 
     def batch(self, part: list[Any]) -> Batch:
         """Messages and rejects of one slice of what `open` gave; raises nothing for any item.
@@ -87,6 +131,9 @@ class Intake:
         SinceError for a Checkpoint whose cursor is no value of the connector's cursor.
         """
         batch = Batch(0)
+        if self._backfill is not None:
+            whole, part = len(part), [item for item in part if item is not _LEFT_OUT]
+            batch.left_out = whole - len(part)
         if Checkpoint not in set(map(type, part)):
             self._add(part, batch)
         else:
@@ -121,7 +168,7 @@ class Intake:
 
     def _records(self, part: list[Any], rejected: list[Rejected]) -> tuple[list[Any], list[BaseModel]]:
         """The items that are records, and the records; adds the others to `rejected`."""
-        if not self._own_transform:
+        if not self._in_pairs:
             try:
                 return part, self._slice.validate_python(part)
             except Exception:
@@ -138,7 +185,7 @@ class Intake:
         except UnencodableRecordError as exc:
             return exc.encoded, exc
 
-    def _transformed(self, items: Iterable[Any]) -> Iterator["_Pair | Checkpoint"]:
+    def _pairs(self, items: Iterable[Any]) -> Generator["_Pair | Checkpoint", None, None]:
         try:
             for item in items:
                 yield self._pair(item)
@@ -150,6 +197,9 @@ class Intake:
     def _pair(self, item: Any) -> "_Pair | Checkpoint":
         if isinstance(item, Checkpoint):
             return item
+        return self._transformed(item) if self._own_transform else self._validated(item)
+
+    def _transformed(self, item: Any) -> "_Pair":
         try:
             record = self._connector.transform(item)
         except Exception as exc:
@@ -170,3 +220,6 @@ class Intake:
 class _Pair:
     item: Any
     result: BaseModel | Rejected
+
+
+_LEFT_OUT = _Pair(None, Rejected(None, "validation", "", ""))

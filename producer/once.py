@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 from pydantic import JsonValue
 
+from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry
 from producer.assembly import Parts, assembled
+from producer.backfill import backfill_id
 from producer.engine import Requeued
 from producer.errors import RunLimitedError
 from producer.run import RunReport
@@ -19,9 +21,15 @@ from schemas.records import JobPayload
 
 
 def run_once(
-    settings: Settings, source: str, since: JsonValue = None, *, connectors: ConnectorRegistry | None = None
+    settings: Settings,
+    source: str,
+    since: JsonValue = None,
+    until: JsonValue = None,
+    *,
+    connectors: ConnectorRegistry | None = None,
 ) -> RunReport:
-    """Run `source` to its end; `since` None takes the stored cursor.
+    """Run `source` to its end; `since` None takes the stored cursor. With `until` it is a backfill, which
+    goes on where one of the same bounds was cut short.
 
     SIGTERM or Ctrl-C ends the run at its next item, with what was extracted acknowledged (`completed` is then
     False). Waits for nothing that is away at the start: raises BrokerAwayError or RegistryUnavailableError;
@@ -30,13 +38,20 @@ def run_once(
     is waited for.
     """
     found = connectors or ConnectorRegistry.discover(settings.connectors.paths)
-    found.get(source)
+    job = _job(found.get(source).cls, source, since, until)
     with assembled(settings, found) as parts, _stoppable(parts, settings.producer.drain_seconds):
         parts.topics.ensure_state(Names(settings.topic_prefix))
-        outcome = parts.engine.run(JobPayload(source=source, since=since, reason="ingest run"))
+        outcome = parts.engine.run(job)
     if isinstance(outcome, Requeued):
         raise RunLimitedError(f"{source}: {outcome.reason}. What was extracted before is published.")
     return outcome
+
+
+def _job(connector: type[BaseConnector], source: str, since: JsonValue, until: JsonValue) -> JobPayload:
+    job = JobPayload(source=source, since=since, until=until, reason="ingest run")
+    # Each call is a new job, but for a backfill, which is known again by its bounds.
+    known = {} if until is None else {"job_id": backfill_id(connector, since, until)}
+    return job.model_copy(update=known)
 
 
 def exit_code(report: RunReport) -> ExitCode:

@@ -33,8 +33,9 @@ class Position(BaseModel):
     `writer` the process. `ends` are the ends of the source's topics when the cursor last moved: what stands
     behind them, the cursor does not cover. `high` is the highest cursor value in the topic, which is above
     `cursor` where a connector that is not ordered has said how far it is safe, or a run was cut short or left
-    a gap; a State has none. `marks` are older pairs of `high` and `ends`, oldest first. Unknown keys are
-    allowed: a newer version may write more.
+    a gap; a State has none. `marks` are older pairs of `high` and `ends`, oldest first. `backfills` are those
+    not finished: by job, the value of the cursor field at which each goes on. Unknown keys are allowed: a
+    newer version may write more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +51,7 @@ class Position(BaseModel):
     ends: Ends = Field(default_factory=dict)
     high: JsonValue = None
     marks: tuple[Mark, ...] = ()
+    backfills: dict[str, JsonValue] = Field(default_factory=dict)
 
     def message(self) -> tuple[bytes, bytes]:
         """Key and value of the record that stores this position."""

@@ -39,14 +39,15 @@ def tail_starts(
 
 def without_lost_ends(position: Position, ends: Ends) -> Position:
     """The position without ends and marks if they do not belong to the topics that end at `ends`: one of them
-    was deleted and made anew. Offsets of the old one say nothing about it.
+    was deleted and made anew. Offsets of the old one say nothing about it, and what backfills have done is
+    gone with it.
     """
     lost = any(
         offset > ends.get(topic, {}).get(partition, 0)
         for topic, old in position.ends.items()
         for partition, offset in old.items()
     )
-    return position.model_copy(update={"ends": {}, "marks": ()}) if lost else position
+    return position.model_copy(update={"ends": {}, "marks": (), "backfills": {}}) if lost else position
 
 
 def _before(cursor: JsonValue, since: Any, parse: Callable[[JsonValue], Any]) -> bool:

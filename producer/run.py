@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from pydantic import JsonValue
 
+from producer.backfill import Backfill
 from producer.checkpoint import Checkpoint, Limits
 from producer.dead_letters import Letter, Rejected, letter
 from producer.errors import SourceError
@@ -43,7 +44,8 @@ class RunReport:
     """What one run did, as far as it is committed: extracted = published + rejected + deduplicated.
 
     `completed` is False for a run that was stopped before the end of its source; `cursor` is the stored one
-    after it.
+    after it. Of a backfill: where it ends, how many slices it has, and how many of them are done, in earlier
+    runs too.
     """
 
     source: str
@@ -56,12 +58,15 @@ class RunReport:
     completed: bool = True
     deduplicated: int = 0
     checkpoints: int = 0
+    until: JsonValue = None
+    slices: int = 0
+    slices_done: int = 0
 
 
 @dataclass(frozen=True)
 class Beginning:
     """Where a run begins: the stored position, `since` as the cursor's type, the ends of the source's topics,
-    and what is in them already behind `starts`.
+    and what is in them already behind `starts`; the backfill that it is, if it is one.
     """
 
     previous: Position | None
@@ -70,6 +75,7 @@ class Beginning:
     starts: Ends
     records: Seen
     letters: Seen
+    backfill: Backfill | None = None
 
 
 class Run:
@@ -101,7 +107,8 @@ class Run:
         previous = beginning.previous
         self._position = previous
         self._mark = Watermark(type(prepared.connector), previous.cursor if previous else None)
-        self._leaves_gap = not self._mark.covers(beginning.since)
+        self._backfill = beginning.backfill
+        self._leaves_gap = self._backfill is not None or not self._mark.covers(beginning.since)
         self._ends = beginning.ends
         # Where the topics ended at the last Checkpoint of a State in this run.
         self._state_ends: Ends | None = None
@@ -142,7 +149,7 @@ class Run:
         start = 0
         for end, cursor in batch.checkpoints:
             self._add(batch, start, end, letters)
-            self._mark.reach(cursor)
+            (self._backfill or self._mark).reach(cursor)
             self._commit(completed=False, safe=cursor)
             start, letters = end, []
         self._add(batch, start, len(batch.messages), letters)
@@ -151,7 +158,10 @@ class Run:
         """Add the messages from `start` to before `end`, and dead letters, as far as they are new."""
         whole = start == 0 and end == len(batch.messages)
         messages = batch.messages if whole else batch.messages[start:end]
-        self._mark.see(batch.cursors if whole else batch.cursors[start:end])
+        cursors = batch.cursors if whole else batch.cursors[start:end]
+        self._mark.see(cursors)
+        if self._backfill is not None:
+            self._backfill.see(cursors)
         new_letters = _unseen(letters, self._beginning.letters, lambda one: letter_digest(one.value))
         new = _unseen(messages, self._beginning.records, lambda one: digest(one["key"], one["value"]))
         known = len(messages) + len(letters) - len(new) - len(new_letters)
@@ -211,6 +221,8 @@ class Run:
         self._published += checkpoint.records
         self._rejected += len(checkpoint.letters)
         self._deduplicated += checkpoint.deduplicated
+        if self._backfill is not None:
+            self._backfill.committed(self._extracted, self._published)
         target = self._prepared.target
         PUBLISHED.labels(target.source, target.topic).inc(checkpoint.records)
         DEDUPLICATED.labels(target.source).inc(checkpoint.deduplicated)
@@ -241,7 +253,7 @@ class Run:
 
         The cursor moves at the end of a run, and before it only if records come in its order, or to where the
         connector says: others may have skipped older ones so far (P6). A run that began behind the cursor has
-        left out what lies between, so it moves nothing.
+        left out what lies between, so it moves nothing; a backfill is not meant to.
         """
         before = self._position
         finishes = completed and not self._leaves_gap
@@ -264,7 +276,11 @@ class Run:
             ends=self._covered(ends, present.ends, moving=moving is not None, completed=finishes),
             high=high,
             marks=marks,
+            backfills=self._backfills(before.backfills if before else {}, completed),
         )
+
+    def _backfills(self, before: dict[str, JsonValue], completed: bool) -> dict[str, JsonValue]:
+        return before if self._backfill is None else self._backfill.stored(before, completed=completed)
 
     def _covered(self, ends: Ends, stored: Ends, *, moving: bool, completed: bool) -> Ends:
         """The ends that belong to the cursor: what it does not cover stands behind them.
@@ -303,6 +319,7 @@ class Run:
             seconds=self._clock() - self._started,
             cursor=self._position.cursor if self._position else None,
             completed=completed,
+            **self._backfill.facts() if self._backfill else {},
         )
 
 

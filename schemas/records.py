@@ -25,17 +25,21 @@ class DataRecord(BaseModel):
 class JobPayload(BaseModel):
     """What asks for one run of a source.
 
-    `since` overrides the stored cursor (None: use it); `not_before` delays the run; `attempt` counts from 1;
-    `reason` says who or what asked, or why the job was put back; `tick` is the time by the schedule that a
-    scheduled job is for, None for one that was asked for. `failed` is when its last attempt was used up: it
-    is kept to be seen, and runs again only if it is asked for. `restart` asks for a new start of what the
-    source is at, be it a run or a failed job; if it is at nothing, for a run.
+    `since` overrides the stored cursor (None: use it); `until`, exclusive, makes the run a backfill from
+    there, which leaves the cursor alone; `not_before` delays the run; `attempt` counts from 1; `reason` says
+    who or what asked, or why the job was put back; `tick` is the time by the schedule that a scheduled job is
+    for, None for one that was asked for. A backfill that was cut short is gone on with by its `job_id`.
+
+    `failed` is when its last attempt was used up: it is kept to be seen, and runs again only if it is asked
+    for. `restart` asks for a new start of what the source is at, be it a run or a failed job; if it is at
+    nothing, for a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     since: JsonValue | None = None
+    until: JsonValue | None = None
     job_id: str = Field(default_factory=lambda: uuid4().hex)
     not_before: AwareDatetime | None = None
     attempt: int = Field(default=1, ge=1)

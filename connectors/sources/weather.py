@@ -73,6 +73,7 @@ class Weather(BaseConnector):
     sort = ("place", "time")
     # One place after the other within a page of days: the newest hour is met long before the last record.
     cursor = "time"
+    slice = timedelta(days=92)  # a page for each place
     ordered = False
 
     class Record(BaseModel):
@@ -122,13 +123,18 @@ class Weather(BaseConnector):
         super().__init__(settings)
         self._now = now
 
-    def extract(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
-        """Every hour from `since` (inclusive) to the present, page of days by page, place by place."""
+    def extract(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Every hour from `since` (inclusive) to `until` (exclusive) or the present, page of days by page,
+        place by place.
+        """
         now = self._now()
         first = self.settings.start_date if since is None else since.astimezone(UTC).date()
-        last = min(self.settings.end_date or now.date(), now.date())
         # Hours that have not begun are forecasts: they change, and would carry the cursor past the present.
-        begin, end = -math.inf if since is None else since.timestamp(), now.timestamp()
+        latest = now if until is None else min(now, until.astimezone(UTC) - timedelta(microseconds=1))
+        last = min(self.settings.end_date or latest.date(), latest.date())
+        begin, end = -math.inf if since is None else since.timestamp(), latest.timestamp()
         settled = now.date() - timedelta(days=self.settings.archive_delay_days)
         with http_client(timeout=self.settings.timeout) as client:
             for start, stop in _pages(first, last, settled, self.settings.page_days):

@@ -43,7 +43,8 @@ def check_connector(
     Checked: the declaration as at discovery; the settings; `extract` is lazy and can be closed at any
     record; `transform` gives a Record, twice the same for the same item; ids are unique; every record can
     be encoded; the cursor is never empty, in order if declared `ordered`; and, without `items`, `since` is
-    inclusive: asked again from a record's cursor, the connector yields that record and all after it.
+    inclusive: asked again from a record's cursor, the connector yields that record and all after it. If
+    `extract` takes `until`: told to end at a record's cursor, it still yields all that is before.
 
     With `items` nothing is fetched; without them the connector's own `extract` runs, against whatever its
     settings point to.
@@ -60,18 +61,20 @@ def check_connector(
     _check_order(source, records)
     if items is None and source.cursor is not None:
         _check_since(source, records, limit)
+        if source.takes_until():
+            _check_until(source, records, limit)
     return records
 
 
-def _take(source: BaseConnector, since: Any, limit: int) -> list[Any]:
-    with stream_of(source, since) as items:
+def _take(source: BaseConnector, since: Any, limit: int, **until: Any) -> list[Any]:
+    with stream_of(source, since, **until) as items:
         return list(itertools.islice(items, limit))
 
 
 @contextlib.contextmanager
-def stream_of(source: BaseConnector, since: Any) -> Iterator[Iterator[Any]]:
+def stream_of(source: BaseConnector, since: Any, **until: Any) -> Iterator[Iterator[Any]]:
     """The items of `extract` without checkpoints, closed at the end; it must be a generator."""
-    stream = source.extract(since)
+    stream = source.extract(since, **until)
     _require(
         iter(stream) is stream,
         f"extract returns a {type(stream).__name__}: make it a generator (`yield`)",
@@ -133,7 +136,7 @@ def _check_order(source: BaseConnector, records: list[DataRecord]) -> None:
 
 def _check_since(source: BaseConnector, records: list[DataRecord], limit: int) -> None:
     assert source.cursor is not None
-    middle = sorted(getattr(record.payload, source.cursor) for record in records)[len(records) // 2]
+    middle = _cursors(source, records)[len(records) // 2]
     expected = {record.id: record for record in records if getattr(record.payload, source.cursor) >= middle}
     for item in _take(source, middle, limit):
         expected.pop(_record(source, item).id, None)
@@ -142,6 +145,26 @@ def _check_since(source: BaseConnector, records: list[DataRecord], limit: int) -
         f"extract(since={middle!r}) leaves out {len(expected)} records at or after it: `since` is inclusive; "
         f"first: {next(iter(expected.values()), None)!r}",
     )
+
+
+def _check_until(source: BaseConnector, records: list[DataRecord], limit: int) -> None:
+    assert source.cursor is not None
+    values = _cursors(source, records)
+    first, middle = values[0], values[len(values) // 2]
+    expected = {record.id: record for record in records if getattr(record.payload, source.cursor) < middle}
+    if not expected:
+        return
+    for item in _take(source, first, limit, until=middle):
+        expected.pop(_record(source, item).id, None)
+    _require(
+        not expected,
+        f"extract(since={first!r}, until={middle!r}) leaves out {len(expected)} records between the two; "
+        f"first: {next(iter(expected.values()), None)!r}",
+    )
+
+
+def _cursors(source: BaseConnector, records: list[DataRecord]) -> list[Any]:
+    return sorted(getattr(record.payload, str(source.cursor)) for record in records)
 
 
 def _require(condition: bool, message: str) -> None:

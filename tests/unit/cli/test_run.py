@@ -13,7 +13,7 @@ import pytest
 from cli.blame import check_items
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry
-from producer.errors import source_error
+from producer.errors import RunLimitedError, source_error
 from producer.metrics import EXTRACTED, PUBLISHED
 from producer.run import RunReport
 from runtime.exit_codes import ExitCode
@@ -45,14 +45,16 @@ Answer = Callable[..., RunReport]
 
 
 @pytest.fixture
-def run_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[str, Any]]]:
+def run_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[Any, ...]]]:
     """Let passes end as `answer` says, without any server; gives what they were asked for."""
 
-    def patch(answer: Answer) -> list[tuple[str, Any]]:
-        asked: list[tuple[str, Any]] = []
+    def patch(answer: Answer) -> list[tuple[Any, ...]]:
+        asked: list[tuple[Any, ...]] = []
 
-        def run(settings: Settings, source: str, since: Any, *, connectors: ConnectorRegistry) -> RunReport:
-            asked.append((source, since))
+        def run(
+            settings: Settings, source: str, since: Any, until: Any, *, connectors: ConnectorRegistry
+        ) -> RunReport:
+            asked.append((source, since) if until is None else (source, since, until))
             return answer(connectors.create(source, settings.sources.get(source, {})))
 
         monkeypatch.setattr("cli.single.run_once", run)
@@ -61,7 +63,7 @@ def run_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[s
     return patch
 
 
-RunOnce = Callable[[Answer], list[tuple[str, Any]]]
+RunOnce = Callable[[Answer], list[tuple[Any, ...]]]
 
 
 @pytest.mark.parametrize(("rejected", "code"), [(0, ExitCode.OK), (2, ExitCode.DEAD_LETTERS)])
@@ -82,6 +84,64 @@ def test_a_pass_that_was_interrupted_says_so(ingest: Ingest, folder: Path, run_o
     assert result.code == ExitCode.INTERRUPTED
     assert "prices: interrupted before the end of its source; 5 extracted" in result.out
     assert "next: ingest run prices" in result.err
+
+
+BACKFILL = ["run", "prices", "--since", "7", "--until", "9"]
+
+
+def test_a_backfill_reports_its_slices(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
+    asked = run_once(lambda _: replace(REPORT, until=9, slices=2, slices_done=2))
+    told = json.loads(ingest(*BACKFILL, "--json").out)
+    assert asked == [("prices", "7", "9")]
+    assert (told["until"], told["slices"], told["slices_done"]) == (9, 2, 2)
+    assert "prices: slices done: 2 of 2; 5 extracted" in ingest(*BACKFILL).out
+
+
+def test_a_backfill_that_was_interrupted_goes_on_with_the_same_command(
+    ingest: Ingest, folder: Path, run_once: RunOnce
+) -> None:
+    run_once(lambda _: replace(REPORT, completed=False, until=9, slices=2, slices_done=1))
+    result = ingest(*BACKFILL)
+    assert result.code == ExitCode.INTERRUPTED
+    assert "slices done: 1 of 2" in result.out
+    assert "next: ingest run prices --since 7 --until 9, which goes on where it was" in result.err
+
+
+def test_a_backfill_that_a_limit_ends_is_not_left_to_a_daemon(
+    ingest: Ingest, folder: Path, run_once: RunOnce
+) -> None:
+    def limited(_: BaseConnector) -> RunReport:
+        raise RunLimitedError("prices: quota 60/hour is used up until 13:00")
+
+    run_once(limited)
+    assert "or leave it to the daemon" in ingest("run", "prices").err
+    result = ingest(*BACKFILL)
+    assert "quota 60/hour" in result.err
+    assert "next: at that time, the same command goes on" in result.err
+    assert "daemon" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("source", "bounds", "said"),
+    [
+        ("prices", ["--until", "9"], "until='9' needs a `since`"),
+        ("prices", ["--since", "9", "--until", "9"], "since='9' is not before until='9'"),
+        (
+            "prices",
+            ["--since", "1", "--until", "noon"],
+            "until='noon' is no value of prices's cursor field `id`",
+        ),
+        ("odd", ["--since", "1", "--until", "2"], "odd: it declares no cursor. Run it without `until`"),
+    ],
+)
+def test_bounds_that_are_none_are_told_before_any_server_is_asked(
+    ingest: Ingest, folder: Path, source: str, bounds: list[str], said: str
+) -> None:
+    (folder / "odd.py").write_text(FAILS.format(body="yield 1"))
+    result = ingest("run", source, *bounds, INGEST_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert result.code == ExitCode.CONFIG
+    assert result.err.startswith("ingest: --until cannot be used")
+    assert said in result.err
 
 
 FAILS = """from pydantic import BaseModel

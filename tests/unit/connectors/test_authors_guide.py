@@ -6,10 +6,13 @@ import json
 import re
 import subprocess
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug import Request, Response
 
+from connectors import Checkpoint
+from connectors.bounds import parse_bounds
 from connectors.configuration import build_settings
 from connectors.errors import DecorationError
 from connectors.http import governed_by
@@ -43,6 +46,8 @@ EXECUTED = {
     "python test-prices",
     # By tests/integration/connector_kit: it takes servers.
     "python test-crashes",
+    "python state",
+    "python backfill",
     "text unconfigured",
     "text quarantine",
     "text crashes",
@@ -123,6 +128,60 @@ def test_the_source_with_limits_reads_its_pages_within_them(
         assert len(list(issues(settings).run())) == 2
     assert len(asked) == 3
     assert [str(limit) for limit in parse_rate_limits(issues.request_limit)] == ["60/minute", "5000/hour"]
+
+
+def last_state(source: BaseConnector, since: Any) -> tuple[list[str], Any]:
+    """The cities in the order of their records, and the state of the last Checkpoint."""
+    items = list(source.extract(since))
+    states = [item.cursor for item in items if isinstance(item, Checkpoint)]
+    return [item["city"] for item in items if not isinstance(item, Checkpoint)], states[-1]
+
+
+def test_the_source_with_a_position_per_city_asks_each_city_from_its_own(
+    discover: Discover, httpserver: HTTPServer
+) -> None:
+    air = source_of(discover, "python state")
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: Request) -> Response:
+        asked.append((request.path, request.args["since"]))
+        hours = {"/berlin": ["2026-01-01T03:00:00Z"], "/paris": ["2026-01-01T01:00:00Z"]}
+        found = [{"at": at, "index": 7} for at in hours.get(request.path, [])]
+        return Response(json.dumps(found), content_type="application/json")
+
+    httpserver.expect_request(re.compile("/.*")).respond_with_handler(answer)
+
+    def source(*cities: str) -> BaseConnector:
+        given = {"base_url": httpserver.url_for("/"), "cities": list(cities)}
+        return air(build_settings("air", air.Settings, given))
+
+    cities, state = last_state(source("berlin", "paris"), None)
+    assert cities == ["berlin", "paris"]
+    # As it is stored, and read back.
+    stored = air.cursor_type().dump_python(state, mode="json")
+    assert stored == {"upto": {"berlin": "2026-01-01T03:00:00Z", "paris": "2026-01-01T01:00:00Z"}}
+    again, _ = last_state(source("berlin", "paris", "rome"), air.parse_since(stored))
+    assert again == []
+    assert asked == [
+        ("/berlin", "2026-01-01T00:00:00+00:00"),
+        ("/paris", "2026-01-01T00:00:00+00:00"),
+        ("/berlin", "2026-01-01T03:00:00+00:00"),
+        ("/paris", "2026-01-01T01:00:00+00:00"),
+        ("/rome", "2026-01-01T00:00:00+00:00"),
+    ]
+
+
+def test_the_source_with_slices_hands_its_bounds_on(discover: Discover, httpserver: HTTPServer) -> None:
+    trades = source_of(discover, "python backfill")
+    bounds = {"from": "2026-01-01T00:00:00+00:00", "to": "2026-01-02T00:00:00+00:00"}
+    httpserver.expect_request("/t", query_string=bounds).respond_with_json([{"id": 1}])
+    httpserver.expect_request("/t", query_string="").respond_with_json([{"id": 1}, {"id": 2}])
+    settings = build_settings("trades", trades.Settings, {"url": httpserver.url_for("/t")})
+    first, last = parse_bounds(trades, "2026-01-01", "2026-01-02")
+    extract: Any = trades(settings).extract
+    assert list(extract(first, until=last)) == [{"id": 1}]
+    assert len(list(extract())) == 2
+    assert first + trades.slice == last
 
 
 @pytest.mark.parametrize("info", ["python schedules", "python resilience"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 class Good(BaseConnector):
@@ -105,6 +106,11 @@ def exclusive(_: Any, since: Any = None) -> Iterator[Any]:
             yield item
 
 
+def early(_: Any, since: Any = None, until: Any = None) -> Iterator[Any]:
+    """Ends an hour before it is told to."""
+    yield from (item for item in Good().extract(since) if until is None or item["at"] + HOUR < until)
+
+
 def backwards(_: Any, since: Any = None) -> Iterator[Any]:
     yield from reversed(list(Good().extract(since)))
 
@@ -136,6 +142,7 @@ def test_an_endless_source_is_cut_at_the_limit() -> None:
     ("members", "message"),
     [
         ({"extract": exclusive}, r"leaves out 1 records at or after it: `since` is inclusive.*id=5"),
+        ({"extract": early}, r"until=.* leaves out 1 records between the two.*id=4"),
         ({"extract": backwards}, "`ordered` is declared, but at .* came before"),
         ({"extract": doubled}, "two records have the id '0'"),
         ({"extract": empty}, "there is nothing to check"),
@@ -150,6 +157,18 @@ def test_an_endless_source_is_cut_at_the_limit() -> None:
 def test_broken_promises_are_named(members: dict[str, Any], message: str) -> None:
     with pytest.raises(ConformanceError, match=message):
         check_connector(hostile(**members), limit=20)
+
+
+def test_an_end_may_be_inclusive_and_of_a_single_instant_nothing_is_asked() -> None:
+    def inclusive(_: Any, since: Any = None, until: Any = None) -> Iterator[Any]:
+        yield from (item for item in Good().extract(since) if until is None or item["at"] <= until)
+
+    def instant(_: Any, since: Any = None, until: Any = None) -> Iterator[Any]:
+        assert until is None
+        yield {"id": 1, "at": NOON}
+
+    assert len(check_connector(hostile(extract=inclusive))) == 10
+    assert len(check_connector(hostile(extract=instant))) == 1
 
 
 def test_backwards_is_fine_if_it_is_not_declared_ordered() -> None:

@@ -11,6 +11,7 @@ import pytest
 from werkzeug import Request, Response
 
 from connectors import UpstreamFormatError, UpstreamRefusedError
+from connectors.bounds import parse_bounds
 from connectors.registry import ConnectorRegistry
 from connectors.sources.weather import ARCHIVE_HOST, FORECAST_HOST, VARIABLES, Weather
 
@@ -92,6 +93,16 @@ def test_since_is_inclusive_and_goes_on_where_the_last_run_ended(
     assert {query["start_date"] for _, query in asked} == {"2013-03-01"}
     assert min(record.event_time for record in records) == datetime(2013, 3, 1, 22, tzinfo=UTC)
     assert len(records) == 2 * (2 + 24)
+
+
+def test_a_backfill_asks_for_its_days_alone(httpserver: HTTPServer, asked: Asked) -> None:
+    source = weather(httpserver)
+    first, last = parse_bounds(Weather, "2013-03-01T22:00:00Z", "2013-03-03")
+    found = [item["time"] for item in source.extract(first, until=last)]
+    assert {(query["start_date"], query["end_date"]) for _, query in asked} == {("2013-03-01", "2013-03-02")}
+    assert (min(found), max(found)) == (first.timestamp(), last.timestamp() - 3600)
+    hour = NOW.replace(minute=0)
+    assert {item["time"] for item in source.extract(hour, until=hour + Weather.slice)} == {hour.timestamp()}
 
 
 def test_since_in_another_zone_is_the_same_instant(httpserver: HTTPServer, asked: Asked) -> None:

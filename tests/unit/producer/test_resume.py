@@ -103,3 +103,9 @@ def test_ends_behind_the_end_of_a_topic_are_those_of_another_one() -> None:
         update={"ends": {}}
     )
     assert without_lost_ends(position, {"t": {}}).marks == ()
+
+
+def test_what_a_backfill_had_done_in_another_topic_is_not_done() -> None:
+    position = at(30, 300, *MARKED).model_copy(update={"backfills": {"job": 20}})
+    assert without_lost_ends(position, ends(300)).backfills == {"job": 20}
+    assert without_lost_ends(position, ends(299)).backfills == {}
