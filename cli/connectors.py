@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connectors.registry import ConnectorRegistry, Plugin
     from runtime.settings import Settings
 
-app = typer.Typer(help="Connectors: list, check, try.", no_args_is_help=True)
+app = typer.Typer(help="Connectors: list, check, try, run, control.", no_args_is_help=True)
 
 _SKIPPED = "the producer does not run it: INGEST_CONNECTORS__SKIP names it"
 

@@ -45,12 +45,16 @@ def trigger(
     since: Annotated[
         str | None, typer.Option(metavar="T", help="Start here instead of at the stored cursor.")
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="Backfill from --since to before T; the cursor stays where it is."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask for a run now, besides the schedule. A FAILED source is alive again with it."""
     session, control = _control(context, as_json=as_json)
-    _check_since(session, name, since)
-    job = control.trigger(name, by(), since=since)
+    _check_bounds(session, name, since, until)
+    job = control.trigger(name, by(), since=since, until=until)
     _asked(session, control, name, job.job_id, as_json=as_json)
 
 
@@ -86,11 +90,13 @@ def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Contro
     return session, control_of(session)
 
 
-def _check_since(session: Session, name: str, since: str | None) -> None:
+def _check_bounds(session: Session, name: str, since: str | None, until: str | None) -> None:
     """Here, if the connector is here; else by the producer that runs it."""
+    from connectors.bounds import parse_bounds
+
     plugin = session.registry(session.settings()).sources.get(name)
     if plugin is not None:
-        plugin.cls.parse_since(since)
+        parse_bounds(plugin.cls, since, until)
 
 
 def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_json: bool) -> None:

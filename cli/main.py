@@ -41,6 +41,7 @@ app.add_typer(connectors.app, name="connectors")
 connectors.app.add_typer(cursor.app, name="cursor")
 for asking in (control.trigger, control.pause, control.resume, control.restart):
     connectors.app.command()(asking)
+connectors.app.command("run")(run.run_named)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(config.app, name="config")

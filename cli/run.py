@@ -1,6 +1,6 @@
 """`ingest producer run`, `ingest consumer run`, and `ingest run SOURCE` for one pass of one source."""
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -46,6 +46,31 @@ def run(
 
     With --since and --until it is a backfill. The same command goes on where it was cut short.
     """
+    _run(context, source, since, until, as_json=as_json)
+
+
+def run_named(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    once: Annotated[bool, typer.Option("--once", help="One pass, in this process.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="Start here instead of at the stored cursor.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Backfill from --since to before T.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Make one pass of one source in this process, as `ingest run` does."""
+    if not once:
+        raise typer.BadParameter(
+            f"say --once for one pass in this process; `ingest connectors trigger {name}` asks the producer "
+            "that keeps its schedule"
+        )
+    _run(context, name, since, until, as_json=as_json)
+
+
+def _run(
+    context: typer.Context, source: str, since: str | None, until: str | None, *, as_json: bool
+) -> NoReturn:
     from dataclasses import asdict
 
     from cli.output import print_json

@@ -96,13 +96,17 @@ class Control:
         self._write(Pause(source=name, at=utc_now(), by=""), over=True)
 
     def trigger(
-        self, name: str, by: str, *, since: JsonValue = None, restart: bool = False, **more: JsonValue
+        self,
+        name: str,
+        by: str,
+        *,
+        since: JsonValue = None,
+        until: JsonValue = None,
+        restart: bool = False,
     ) -> JobPayload:
         """Ask for a run besides the schedule, or for a restart; returns the job."""
         asked = f"{'restarted' if restart else 'triggered'} by {by}"
-        job = JobPayload.model_validate(
-            {"source": name, "since": since, "reason": asked, "restart": restart, **more}
-        )
+        job = JobPayload(source=name, since=since, until=until, reason=asked, restart=restart)
         self._write(job)
         return job
 

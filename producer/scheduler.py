@@ -249,7 +249,8 @@ class Scheduler:
             self._enqueue(replace(queued, due=now, order=next(self._order)))
             self._tell(source, State.SCHEDULED, "stopped before its end", now)
             return
-        self._successes[source] = now
+        if queued.job.until is None:
+            self._successes[source] = now
         self._end(queued.job, stored=queued.stored)
         if queued.job.tick is not None:
             self._next_tick(source, queued.job.tick)
