@@ -209,6 +209,9 @@ class BaseConnector(ABC):
             return None
         adapter = cls.cursor_type()
         try:
+            if cls.State is not None and isinstance(given, str):
+                # Typed by a person; a stored one is an object.
+                return adapter.validate_json(given)
             return read_since(adapter, given)
         except ValueError as exc:  # pydantic's is one
             reason = exc.errors(include_url=False)[0]["msg"] if isinstance(exc, ValidationError) else str(exc)

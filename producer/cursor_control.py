@@ -95,7 +95,11 @@ def _moved(found: Position | None, plan: CursorPlan, *, exact: bool) -> Position
     )
     if found is None:
         return fresh
-    kept: dict[str, Any] = {"completed": found.completed, "jobs": found.jobs}
+    kept: dict[str, Any] = {
+        "completed": found.completed,
+        "jobs": found.jobs,
+        "backfills": found.backfills,
+    }
     if not exact:
         kept.update({"ends": found.ends, "marks": found.marks, "high": found.mark.cursor})
     return fresh.model_copy(update=kept)
