@@ -4,17 +4,16 @@ Pure bookkeeping under one lock: no threads, no waiting, no Kafka. The workers a
 they ended.
 """
 
-import heapq
-import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import random
 
+from producer.backoff import retry_wait, server_wait
 from producer.engine import Requeued
-from producer.errors import NextStep, SourceError, next_step, words_of
+from producer.errors import NextStep, next_step, words_of
+from producer.job_queue import JobQueue, Queued
 from producer.journal import Journal, NoJournal
 from producer.limiter import utc_now
 from producer.run import RunReport
@@ -23,25 +22,9 @@ from producer.ticks import Ticks
 from schemas.records import JobPayload
 
 MAX_ATTEMPTS = 5
-# Seconds before the second attempt; doubled for each one after, up to the longest.
-RETRY_SECONDS, RETRY_LONGEST = 5.0, 300.0
-WAIT_SECONDS, WAIT_LONGEST = 1.0, 15.0
-# An outside API may ask for an absurd wait; one request an hour hurts nobody.
-RETRY_AFTER_LONGEST = 3600.0
 _REMEMBERED = 1000
 
 Outcome = RunReport | Requeued | BaseException
-
-
-@dataclass(order=True, frozen=True)
-class _Queued:
-    """A job with its time. `stored`: the jobs topic has a record of it."""
-
-    due: datetime
-    order: int
-    job: JobPayload = field(compare=False)
-    stored: bool = field(compare=False, default=False)
-    waits: int = field(compare=False, default=0)
 
 
 class Scheduler:
@@ -67,11 +50,9 @@ class Scheduler:
         self._journal = journal or NoJournal()
         self._born = now()
         self._lock = threading.Lock()
-        self._order = itertools.count()
         self._ticks: dict[str, Ticks] = {}
-        self._queue: list[_Queued] = []
-        self._running: dict[str, _Queued] = {}
-        self._held: dict[str, list[_Queued]] = {}
+        self._queue = JobQueue()
+        self._running: dict[str, Queued] = {}
         self._paused: dict[str, str] = {}
         self._failed: dict[str, JobPayload] = {}
         self._statuses: dict[str, Status] = {}
@@ -118,9 +99,9 @@ class Scheduler:
         A run that has not ended goes on; what becomes of it changes nothing here.
         """
         with self._lock:
-            for known in (self._ticks, self._held, self._paused, self._failed):
+            for known in (self._ticks, self._paused, self._failed):
                 known.pop(source, None)
-            self._remove(lambda queued: queued.job.source == source)
+            self._queue.remove(lambda queued: queued.source == source)
             if source in self._running:
                 self._orphans.add(source)
             self._tell(source, State.UNASSIGNED, reason)
@@ -133,9 +114,7 @@ class Scheduler:
     def cancel(self, job_id: str) -> None:
         """The record of a job was deleted: it is not run, unless it runs already."""
         with self._lock:
-            self._remove(lambda queued: queued.job.job_id == job_id and queued.stored)
-            for held in self._held.values():
-                held[:] = [queued for queued in held if queued.job.job_id != job_id or not queued.stored]
+            self._queue.remove(lambda queued: queued.job.job_id == job_id and queued.stored)
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""
@@ -180,11 +159,10 @@ class Scheduler:
     def take_due(self) -> JobPayload | None:
         """A job to run now, or None. The source counts as running until `done`."""
         with self._lock:
-            while self._queue and self._queue[0].due <= self._now():
-                queued = heapq.heappop(self._queue)
-                source = queued.job.source
+            while (queued := self._queue.pop_due(self._now())) is not None:
+                source = queued.source
                 if source in self._running or source in self._paused:
-                    self._held.setdefault(source, []).append(queued)
+                    self._queue.hold(queued)
                     continue
                 self._recover(source)
                 self._running[source] = queued
@@ -195,7 +173,7 @@ class Scheduler:
     def next_due(self) -> datetime | None:
         """When the next job will be due; None while there is none."""
         with self._lock:
-            return self._queue[0].due if self._queue else None
+            return self._queue.next_due()
 
     def done(self, source: str, outcome: Outcome) -> None:
         """The job that `take_due` gave for `source` has ended, so or so."""
@@ -206,7 +184,7 @@ class Scheduler:
             elif isinstance(outcome, RunReport):
                 self._ended(queued, completed=outcome.completed)
             elif isinstance(outcome, Requeued):
-                self._again(queued, outcome.not_before, State.BLOCKED, outcome.reason)
+                self._again(queued.job, outcome.not_before, State.BLOCKED, outcome.reason)
             else:
                 self._went_wrong(queued, outcome)
             self._release(source)
@@ -219,12 +197,10 @@ class Scheduler:
     def _put(self, job: JobPayload, *, stored: bool) -> None:
         known = (*(queued.job.job_id for queued in self._known()), *self._failed_ids())
         if job.failed is None and job.job_id not in known and job.job_id not in self._over:
-            self._enqueue(_Queued(job.not_before or self._now(), next(self._order), job, stored))
+            self._queue.put(job, job.not_before or self._now(), stored=stored)
 
-    def _known(self) -> Iterator[_Queued]:
+    def _known(self) -> Iterator[Queued]:
         yield from self._queue
-        for held in self._held.values():
-            yield from held
         # The end of an orphan's run changes nothing: its job is to be run again.
         yield from (queued for source, queued in self._running.items() if source not in self._orphans)
 
@@ -235,18 +211,19 @@ class Scheduler:
         """Queue again what was held, unless it has to wait on."""
         if source in self._running or source in self._paused:
             return
-        for queued in self._held.pop(source, []):
-            ticks, tick = self._ticks.get(source), queued.job.tick
-            if ticks is not None and tick is not None and not queued.stored and ticks.missed == "skip":
+        ticks = self._ticks.get(source)
+        for queued in self._queue.let_go(source):
+            of_schedule = queued.job.tick is not None and not queued.stored
+            if ticks is not None and of_schedule and ticks.missed == "skip":
                 self._enqueue_tick(source, ticks.after(self._now()))
             else:
-                self._enqueue(queued)
+                self._queue.put(queued.job, queued.due, stored=queued.stored, waits=queued.waits)
 
-    def _ended(self, queued: _Queued, *, completed: bool) -> None:
-        source, now = queued.job.source, self._now()
+    def _ended(self, queued: Queued, *, completed: bool) -> None:
+        source, now = queued.source, self._now()
         if not completed:
             # By the end of the process, of its ownership, or a pause. Its record stays.
-            self._enqueue(replace(queued, due=now, order=next(self._order)))
+            self._queue.put(queued.job, now, stored=queued.stored, waits=queued.waits)
             self._tell(source, State.SCHEDULED, "stopped before its end", now)
             return
         if queued.job.until is None:
@@ -256,24 +233,24 @@ class Scheduler:
             self._next_tick(source, queued.job.tick)
         self._tell_present(source)
 
-    def _went_wrong(self, queued: _Queued, error: BaseException) -> None:
+    def _went_wrong(self, queued: Queued, error: BaseException) -> None:
         step, reason, now = next_step(error), words_of(error), self._now()
-        self._failures[queued.job.source] = Failure(now, reason)
+        self._failures[queued.source] = Failure(now, reason)
         if step is NextStep.WAIT:
-            wait = self._spread(WAIT_SECONDS, WAIT_LONGEST, queued.waits)
-            self._again(replace(queued, waits=queued.waits + 1), now + wait, State.BLOCKED, reason)
+            due = now + server_wait(queued.waits, self._jitter)
+            self._again(queued.job, due, State.BLOCKED, reason, waits=queued.waits + 1)
         elif step is NextStep.STOP or queued.job.attempt >= MAX_ATTEMPTS:
             failed = queued.job.model_copy(update={"failed": now, "reason": reason})
             self._journal.keep(failed)
             self._be_failed(failed)
         else:
-            wait = max(self._spread(RETRY_SECONDS, RETRY_LONGEST, queued.job.attempt - 1), _asked_wait(error))
+            due = now + retry_wait(queued.job.attempt, error, self._jitter)
             attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
-            self._again(replace(queued, job=attempt), now + wait, State.RETRYING, reason)
+            self._again(attempt, due, State.RETRYING, reason)
 
-    def _again(self, queued: _Queued, due: datetime, state: State, reason: str) -> None:
-        job = queued.job.model_copy(update={"not_before": due, "reason": reason})
-        self._enqueue(replace(queued, due=due, order=next(self._order), job=job, stored=True))
+    def _again(self, job: JobPayload, due: datetime, state: State, reason: str, *, waits: int = 0) -> None:
+        job = job.model_copy(update={"not_before": due, "reason": reason})
+        self._queue.put(job, due, stored=True, waits=waits)
         self._journal.keep(job)
         self._tell(job.source, state, reason, due)
 
@@ -336,27 +313,13 @@ class Scheduler:
         if stored:
             self._journal.keep(job)
         due = now if tick <= now else ticks.due(tick)
-        self._enqueue(_Queued(due, next(self._order), job, stored))
+        self._queue.put(job, due, stored=stored)
 
     def _drop_ticks(self, source: str) -> None:
-        gone = self._remove(lambda queued: queued.job.source == source and queued.job.tick is not None)
+        gone = self._queue.remove(lambda queued: queued.source == source and queued.job.tick is not None)
         for queued in gone:
             if queued.stored:
                 self._end(queued.job)
-
-    def _remove(self, unwanted: Callable[[_Queued], bool]) -> list[_Queued]:
-        gone = [queued for queued in self._queue if unwanted(queued)]
-        self._queue = [queued for queued in self._queue if not unwanted(queued)]
-        heapq.heapify(self._queue)
-        return gone
-
-    def _enqueue(self, queued: _Queued) -> None:
-        heapq.heappush(self._queue, queued)
-
-    def _spread(self, first: float, longest: float, doublings: int) -> timedelta:
-        """Exponential, and up to a half longer: what failed together should not return together."""
-        seconds = min(longest, first * 2.0 ** min(doublings, 30))
-        return timedelta(seconds=seconds * (1 + self._jitter() / 2))
 
     def _tell_present(self, source: str) -> None:
         """Tell the state that follows from what is known, after something else than a run has changed it."""
@@ -369,7 +332,7 @@ class Scheduler:
             self._tell_clock(source)
 
     def _tell_clock(self, source: str) -> None:
-        queued = min((queued for queued in self._known() if queued.job.source == source), default=None)
+        queued = min((queued for queued in self._known() if queued.source == source), default=None)
         if queued is not None:
             of_schedule = queued.job.tick is not None and queued.job.attempt == 1
             self._tell(source, State.SCHEDULED, None if of_schedule else queued.job.reason, queued.due)
@@ -388,8 +351,3 @@ class Scheduler:
         status = Status(state, self._now(), reason, next_due, success, failure)
         self._statuses[source] = status
         self._on_status(source, status)
-
-
-def _asked_wait(error: BaseException) -> timedelta:
-    asked = error.retry_after if isinstance(error, SourceError) else None
-    return timedelta(seconds=min(asked or 0.0, RETRY_AFTER_LONGEST))
