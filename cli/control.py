@@ -111,6 +111,8 @@ def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_j
         session.say(f"it runs as soon as a producer does: {told.detail}")
     elif told.pause is not None:
         session.say(f"it is paused; next: ingest connectors resume {name}")
+    elif told.state is State.BLOCKED:
+        session.say(f"it waits: {told.detail}")
     else:
         session.say("next: ingest connectors list")
 
