@@ -106,11 +106,11 @@ class Custody:
             self._engine.stop(source)
         elif request.job_id in self._done.get(source, ()):
             return
-        elif not request.restart:
+        elif not request.restart or request.failed is not None:
             self._scheduler.put(request, stored=True)
-        elif self._scheduler.running(source):
+        elif self._scheduler.running(source) and self._engine.interrupt(source):
             # The run ends at a checkpoint and is put back, since it has not come to the end of its source.
-            self._engine.interrupt(source)
+            # One that has not begun, or is ending, may fail: then this asks for another.
             self._jobs.drop(request)
         else:
             self._scheduler.restart(request)
@@ -221,12 +221,16 @@ class Custody:
             for job_id in requests.keys() & set(done):
                 self._jobs.drop(requests.pop(job_id))
             jobs = [request for request in requests.values() if isinstance(request, JobPayload)]
+            restarts = [job for job in jobs if job.restart and job.failed is None]
+            jobs = [job for job in jobs if job not in restarts]
             if completed is not None:
                 LAST_SUCCESS.labels(source).set(completed.timestamp())
             self._engine.allow(source)
             for pause in (request for request in requests.values() if isinstance(request, Pause)):
                 self._obey(pause)
             self._scheduler.add(source, self._ticks[source], completed, jobs)
+            for restart in restarts:
+                self._scheduler.restart(restart)
         _log.info(
             "source_scheduled",
             source=source,

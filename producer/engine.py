@@ -150,11 +150,13 @@ class IngestionEngine:
                 if source in (None, name):
                     slices.stop()
 
-    def interrupt(self, source: str) -> None:
-        """End a run of `source` that is going on, as `stop` does; the next one may begin."""
+    def interrupt(self, source: str) -> bool:
+        """End a run of `source` that extracts, as `stop` does; the next one may begin. False: none does."""
         with self._lock:
-            if source in self._running:
-                self._running[source].stop()
+            slices = self._running.get(source)
+            if slices is not None:
+                slices.stop()
+            return slices is not None
 
     def allow(self, source: str) -> None:
         """Runs of `source` may begin again."""

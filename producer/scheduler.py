@@ -133,7 +133,8 @@ class Scheduler:
         with self._lock:
             failed = self._failed.pop(job.source, None)
             if failed is None:
-                self._put(job, stored=True)
+                # Carried out: its record, put back or failed, must not ask for it again.
+                self._put(job.model_copy(update={"restart": False}), stored=True)
                 return
             self._end(job)
             revived = self._revive(failed, 1)
