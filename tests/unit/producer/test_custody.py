@@ -155,3 +155,31 @@ def test_a_restart_is_not_forgotten_with_a_run_that_fails_before_it_extracts(own
     owner.custody.offer(restart())
     owner.scheduler.done("weather", WRONG)
     assert owner.run().job_id == "restart"
+
+
+def test_a_tick_that_a_former_owner_put_back_late_is_not_a_second_clock(owner: Owner) -> None:
+    owner.take()
+    owner.run()
+    owner.custody.offer(JobPayload(source="weather", job_id="theirs", tick=START, attempt=2))
+    assert owner.scheduler.take_due() is None
+    assert owner.topic.dropped == ["theirs"]
+
+
+def test_a_job_that_a_former_owner_put_back_or_failed_late_does_not_stay(owner: Owner) -> None:
+    owner.take()
+    owner.run()
+    job = JobPayload(source="weather", job_id="asked")
+    owner.custody.offer(job)
+    owner.run()
+    owner.topic.dropped.clear()
+    owner.custody.offer(job.model_copy(update={"attempt": 2}))
+    owner.custody.offer(JobPayload(source="weather", job_id="theirs", failed=START))
+    assert owner.scheduler.take_due() is None
+    assert owner.topic.dropped == ["asked", "theirs"]
+
+
+def test_a_tick_whose_record_was_deleted_is_not_the_last_one(owner: Owner) -> None:
+    owner.take()
+    job = owner.run(ValueError("once"))
+    owner.custody.cancel(job.job_id)
+    assert owner.scheduler.next_due() == START + timedelta(hours=1)
