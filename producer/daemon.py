@@ -117,7 +117,14 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
 def _jobs(settings: Settings, connectors: ConnectorRegistry, names: Names, parts: Parts) -> JobsTopic:
     job_keys = {name: upstream_name(plugin.cls) for name, plugin in connectors.sources.items()}
     properties = client_properties(settings.kafka)
-    return JobsTopic(properties, names.jobs, job_keys, lambda: parts.topics.partitions(names.jobs))
+    secrets = secret_values(settings)
+    return JobsTopic(
+        properties,
+        names.jobs,
+        job_keys,
+        lambda: parts.topics.partitions(names.jobs),
+        hide=lambda text: hide_text(text, secrets),
+    )
 
 
 def _details(
