@@ -72,6 +72,9 @@ class Custody:
         for source, reason in self._refused.items():
             if self._jobs.partition(source) == partition:
                 self._scheduler.refuse(source, reason)
+        astray = [one for one in found if one in self._ticks and self._jobs.partition(one) != partition]
+        for source in sorted(astray):
+            _log.error("job_in_former_partition", source=source, jobs=sorted(found[source]))
         for source in self._ticks:
             if self._jobs.partition(source) == partition:
                 self._take(source, found.get(source, {}))
@@ -131,9 +134,10 @@ class Custody:
             for source in sources:
                 self._early.pop(source, None)
                 self._engine.stop(source)
+                # First: a job that begins now is nobody's business, and not put back on the topic.
+                self._scheduler.unassigned(source, ELSEWHERE)
                 if not self._scheduler.running(source):
                     self._ownership.lose(source)
-                self._scheduler.unassigned(source, ELSEWHERE)
         for source in self._refused:
             if self._jobs.partition(source) in gone:
                 self._scheduler.unassigned(source, ELSEWHERE)

@@ -14,7 +14,7 @@ from producer.lease import TimedLease
 from producer.ownership import GroupOwnership
 from producer.scheduler import Scheduler
 from producer.states import State
-from schemas.records import JobPayload
+from schemas.records import JobPayload, Pause
 from tests.unit.producer.support import START, SettableClock, eventually
 from tests.unit.producer.test_scheduler import HOURLY, REPORT
 
@@ -183,3 +183,10 @@ def test_a_tick_whose_record_was_deleted_is_not_the_last_one(owner: Owner) -> No
     job = owner.run(ValueError("once"))
     owner.custody.cancel(job.job_id)
     assert owner.scheduler.next_due() == START + timedelta(hours=1)
+
+
+def test_jobs_and_pauses_in_a_partition_that_is_no_longer_their_sources_are_told(
+    owner: Owner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner.custody.take(1, [Pause(source="weather", at=START, by="ann")])
+    assert "job_in_former_partition" in capsys.readouterr().out
