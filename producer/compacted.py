@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+# Errors may quote a whole answer of an API; the log has all of it.
+_LONGEST = 500
 _log = structlog.get_logger(__name__)
 
 
@@ -34,6 +36,11 @@ class CompactedTopic:
 
     def _open(self) -> Producer:
         return Producer({**self._properties, "enable.idempotence": True, "acks": "all", "linger.ms": 0})
+
+
+def shortened(text: str) -> str:
+    """`text` as a record may have it."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _told(error: KafkaError | None, message: Message) -> None:

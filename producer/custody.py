@@ -72,6 +72,9 @@ class Custody:
         for source, reason in self._refused.items():
             if self._jobs.partition(source) == partition:
                 self._scheduler.refuse(source, reason)
+        astray = [one for one in found if one in self._ticks and self._jobs.partition(one) != partition]
+        for source in sorted(astray):
+            _log.error("job_in_former_partition", source=source, jobs=sorted(found[source]))
         for source in self._ticks:
             if self._jobs.partition(source) == partition:
                 self._take(source, found.get(source, {}))
@@ -106,11 +109,11 @@ class Custody:
             self._engine.stop(source)
         elif request.job_id in self._done.get(source, ()):
             return
-        elif not request.restart:
+        elif not request.restart or request.failed is not None:
             self._scheduler.put(request, stored=True)
-        elif self._scheduler.running(source):
+        elif self._scheduler.running(source) and self._engine.interrupt(source):
             # The run ends at a checkpoint and is put back, since it has not come to the end of its source.
-            self._engine.interrupt(source)
+            # One that has not begun, or is ending, may fail: then this asks for another.
             self._jobs.drop(request)
         else:
             self._scheduler.restart(request)
@@ -131,9 +134,10 @@ class Custody:
             for source in sources:
                 self._early.pop(source, None)
                 self._engine.stop(source)
+                # First: a job that begins now is nobody's business, and not put back on the topic.
+                self._scheduler.unassigned(source, ELSEWHERE)
                 if not self._scheduler.running(source):
                     self._ownership.lose(source)
-                self._scheduler.unassigned(source, ELSEWHERE)
         for source in self._refused:
             if self._jobs.partition(source) in gone:
                 self._scheduler.unassigned(source, ELSEWHERE)
@@ -221,12 +225,16 @@ class Custody:
             for job_id in requests.keys() & set(done):
                 self._jobs.drop(requests.pop(job_id))
             jobs = [request for request in requests.values() if isinstance(request, JobPayload)]
+            restarts = [job for job in jobs if job.restart and job.failed is None]
+            jobs = [job for job in jobs if job not in restarts]
             if completed is not None:
                 LAST_SUCCESS.labels(source).set(completed.timestamp())
             self._engine.allow(source)
             for pause in (request for request in requests.values() if isinstance(request, Pause)):
                 self._obey(pause)
             self._scheduler.add(source, self._ticks[source], completed, jobs)
+            for restart in restarts:
+                self._scheduler.restart(restart)
         _log.info(
             "source_scheduled",
             source=source,

@@ -90,7 +90,13 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
         jobs = _jobs(settings, connectors, names, parts)
         states = _states(settings, names, jobs)
         scheduler = Scheduler(on_status=_telling(states), journal=jobs)
-        workers = Workers(scheduler, parts.engine, workers=settings.producer.workers)
+        # While nobody knows whose the sources are, none is said to run: another producer may tell of them.
+        workers = Workers(
+            scheduler,
+            parts.engine,
+            workers=settings.producer.workers,
+            ready=lambda: membership.valid,
+        )
         startup = Startup(parts, names, settings, stopping)
         checks = {"broker": parts.topics.reachable, "start": startup.waits_for}
         alive = {"scheduler": workers.alive}
@@ -117,7 +123,14 @@ def _serve(settings: Settings, connectors: ConnectorRegistry, stopping: Stopping
 def _jobs(settings: Settings, connectors: ConnectorRegistry, names: Names, parts: Parts) -> JobsTopic:
     job_keys = {name: upstream_name(plugin.cls) for name, plugin in connectors.sources.items()}
     properties = client_properties(settings.kafka)
-    return JobsTopic(properties, names.jobs, job_keys, lambda: parts.topics.partitions(names.jobs))
+    secrets = secret_values(settings)
+    return JobsTopic(
+        properties,
+        names.jobs,
+        job_keys,
+        lambda: parts.topics.partitions(names.jobs),
+        hide=lambda text: hide_text(text, secrets),
+    )
 
 
 def _details(

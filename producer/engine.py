@@ -150,11 +150,13 @@ class IngestionEngine:
                 if source in (None, name):
                     slices.stop()
 
-    def interrupt(self, source: str) -> None:
-        """End a run of `source` that is going on, as `stop` does; the next one may begin."""
+    def interrupt(self, source: str) -> bool:
+        """End a run of `source` that extracts, as `stop` does; the next one may begin. False: none does."""
         with self._lock:
-            if source in self._running:
-                self._running[source].stop()
+            slices = self._running.get(source)
+            if slices is not None:
+                slices.stop()
+            return slices is not None
 
     def allow(self, source: str) -> None:
         """Runs of `source` may begin again."""
@@ -188,7 +190,11 @@ class IngestionEngine:
             Seen() as records,
             Seen() as letters,
         ):
-            beginning = self._beginning(prepared, job, publisher, records, letters)
+            # Fences whoever ran the source before.
+            previous = publisher.take_over()
+            if previous is not None and self._is_over(job, previous):
+                return _nothing(job, run_id, previous)
+            beginning = self._beginning(prepared, job, previous, records, letters)
             since = beginning.since
             _log.info("run_started", since=None if since is None else str(since))
             intake = Intake(
@@ -215,12 +221,18 @@ class IngestionEngine:
         _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
         return report
 
+    def _is_over(self, job: JobPayload, previous: Position) -> bool:
+        """Whether another producer has done the job while this one's place in the group was in doubt (P9).
+
+        A process of no group runs what it is told to.
+        """
+        return job.job_id in previous.jobs and self._ownership.lease(job.source) is not None
+
     def _beginning(
-        self, prepared: Prepared, job: JobPayload, publisher: Publisher, records: Seen, letters: Seen
+        self, prepared: Prepared, job: JobPayload, previous: Position | None, records: Seen, letters: Seen
     ) -> Beginning:
-        """Fence whoever ran the source before, then find out where it stands."""
+        """Find out where the source stands."""
         connector, target = prepared.connector, prepared.target
-        previous = publisher.take_over()
         parse = connector.parse_since if connector.has_cursor() else None
         ends = self._topics.ends(target.topics)
         if previous is not None:
@@ -259,6 +271,11 @@ class IngestionEngine:
 
 
 _BOUND = frozenset({"source", "run_id"})
+
+
+def _nothing(job: JobPayload, run_id: str, position: Position) -> RunReport:
+    _log.info("job_was_over", last_run=position.run_id, writer=position.writer)
+    return RunReport(job.source, run_id, 0, 0, 0, seconds=0.0, cursor=position.cursor)
 
 
 def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> Any:

@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import Message
 from pydantic import ValidationError
 
-from producer.compacted import CompactedTopic
+from producer.compacted import CompactedTopic, shortened
 from producer.partitioning import partition_of
 from schemas.records import JobPayload, Pause
 
@@ -35,10 +35,13 @@ class JobsTopic:
         topic: str,
         job_keys: Mapping[str, str],
         partitions: Callable[[], int],
+        *,
+        hide: Callable[[str], str] = lambda text: text,
     ) -> None:
         """`job_keys` say by source what its jobs are placed by; `partitions` answers how many the topic has,
-        and is asked once.
+        and is asked once; `hide` takes secrets out of a text.
         """
+        self._hide = hide
         self.topic = topic
         self._job_keys = job_keys
         self._partitions = cache(partitions)
@@ -58,6 +61,9 @@ class JobsTopic:
 
     def keep(self, job: Request) -> None:
         """Write the job, or the pause, as it is now."""
+        if isinstance(job, JobPayload) and job.reason is not None:
+            # An error may quote a request's secrets, and an answer that is longer than the topic takes.
+            job = job.model_copy(update={"reason": shortened(self._hide(job.reason))})
         value = job.model_dump_json(exclude_none=True).encode()
         self._records.put(key_of(job), value, partition=self.partition(job.source))
 

@@ -114,7 +114,11 @@ class Scheduler:
     def cancel(self, job_id: str) -> None:
         """The record of a job was deleted: it is not run, unless it runs already."""
         with self._lock:
-            self._queue.remove(lambda queued: queued.job.job_id == job_id and queued.stored)
+            gone = self._queue.remove(lambda queued: queued.job.job_id == job_id and queued.stored)
+            for job in (queued.job for queued in gone):
+                if job.tick is not None:
+                    self._next_tick(job.source, job.tick)
+                self._tell_present(job.source)
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""
@@ -126,14 +130,18 @@ class Scheduler:
         jobs topic. A job that is known, failed or over changes nothing.
         """
         with self._lock:
-            self._put(job, stored=stored)
+            if stored and self._is_late(job):
+                self._end(job)
+            else:
+                self._put(job, stored=stored)
 
     def restart(self, job: JobPayload) -> None:
         """Try a failed job of the source again from its first attempt; if there is none, run `job`."""
         with self._lock:
             failed = self._failed.pop(job.source, None)
             if failed is None:
-                self._put(job, stored=True)
+                # Carried out: its record, put back or failed, must not ask for it again.
+                self._put(job.model_copy(update={"restart": False}), stored=True)
                 return
             self._end(job)
             revived = self._revive(failed, 1)
@@ -198,6 +206,14 @@ class Scheduler:
         known = (*(queued.job.job_id for queued in self._known()), *self._failed_ids())
         if job.failed is None and job.job_id not in known and job.job_id not in self._over:
             self._queue.put(job, job.not_before or self._now(), stored=stored)
+
+    def _is_late(self, job: JobPayload) -> bool:
+        """Written by who ran the source before, and has not noticed yet that it does no longer; or read when
+        it was over. Nobody but the owner writes ticks and failed jobs.
+        """
+        if job.job_id in (*(queued.job.job_id for queued in self._known()), *self._failed_ids()):
+            return False
+        return job.tick is not None or job.failed is not None or job.job_id in self._over
 
     def _known(self) -> Iterator[Queued]:
         yield from self._queue

@@ -7,15 +7,13 @@ import structlog
 from confluent_kafka import KafkaException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from producer.compacted import CompactedTopic
+from producer.compacted import CompactedTopic, shortened
 from producer.errors import BrokerAwayError
 from producer.states import State, Status
 from producer.target import writer_name
 from runtime.errors import DependencyError
 from runtime.topic_reader import read_to_end
 
-# Errors may quote a whole answer of an API; the log has all of it.
-_LONGEST = 500
 _TIMEOUT = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -80,8 +78,7 @@ class StatesTopic:
         self._records.put(source, announcement.model_dump_json().encode())
 
     def _short(self, text: str) -> str:
-        words = self._hide(text)
-        return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} …"
+        return shortened(self._hide(text))
 
 
 def read_states(properties: Mapping[str, Any], topic: str) -> dict[str, Announcement]:

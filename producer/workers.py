@@ -59,7 +59,10 @@ class Workers:
         clock: Callable[[], float] = time.monotonic,
         stalled_seconds: float = STALLED_SECONDS,
         beat: float = _BEAT,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`ready` tells whether a job may begin now, whichever it is."""
+        self._ready = ready
         self._scheduler = scheduler
         self._engine = engine
         self._workers = workers
@@ -77,7 +80,7 @@ class Workers:
         while not stopping.requested:
             self._beat_at = self._clock()
             self._wake.clear()
-            while self._active() < self._workers and (job := self._scheduler.take_due()) is not None:
+            while self._has_room() and (job := self._scheduler.take_due()) is not None:
                 self._start(job)
             self._wake.wait(self._pause())
 
@@ -95,6 +98,9 @@ class Workers:
     def _running(self) -> list[threading.Thread]:
         with self._lock:
             return [thread for thread in self._threads.values() if thread.is_alive()]
+
+    def _has_room(self) -> bool:
+        return self._ready() and self._active() < self._workers
 
     def _active(self) -> int:
         with self._lock:

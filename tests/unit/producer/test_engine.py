@@ -1,15 +1,20 @@
 """IngestionEngine: what it says of a connector before there are items. The rest needs a broker."""
 
 import threading
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any, Self, cast
 
 import pytest
 
 from producer.engine import IngestionEngine
+from producer.lease import TimedLease
 from producer.limiter import RateLimiter
+from producer.ownership import GroupOwnership
+from producer.positions import Position
+from producer.run import RunReport
 from runtime.settings import ProducerSettings
 from schemas.records import JobPayload
-from tests.unit.producer.support import SettableClock
+from tests.unit.producer.support import START, SettableClock
 
 
 class Stuck:
@@ -50,3 +55,47 @@ def test_a_constructor_that_hangs_is_silent_as_a_generator_that_hangs_is(clock: 
     stuck.held.set()
     thread.join(10)
     assert engine.silent_for("weather") is None
+
+
+class Done:
+    """A publisher that finds the job done by another producer, and a preparation of its source."""
+
+    def connector(self, source: str) -> Any:
+        return self
+
+    @classmethod
+    def parse_since(cls, since: object) -> object:
+        return since
+
+    def prepare(self, connector: Any) -> Any:
+        return SimpleNamespace(connector=connector, target=SimpleNamespace(source="weather"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def take_over(self) -> Position:
+        return Position(
+            source="weather", cursor=7, run_id="theirs", at=START, writer="other:1", jobs=("asked",)
+        )
+
+
+def test_a_job_that_another_producer_has_done_meanwhile_is_not_run_again() -> None:
+    done, place = Done(), TimedLease("the place", 60)
+    ownership = GroupOwnership(place, threading.Event())
+    ownership.gain("weather")
+    place.grant()
+    engine = IngestionEngine(
+        cast("Any", done),
+        RateLimiter({}),
+        cast("Any", None),
+        cast("Any", None),
+        lambda target: cast("Any", done),
+        ProducerSettings(),
+        ownership=ownership,
+    )
+    report = engine.run(JobPayload(source="weather", job_id="asked"))
+    assert isinstance(report, RunReport)
+    assert (report.completed, report.extracted, report.cursor) == (True, 0, 7)

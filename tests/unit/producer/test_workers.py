@@ -221,3 +221,17 @@ def test_liveness_is_the_loop_s_beat(clock: SettableClock) -> None:
     assert pool.alive() is None
     clock.forward(60)
     assert "has not looked for jobs for 60 s" in (pool.alive() or "")
+
+
+def test_nothing_is_said_to_run_while_nobody_knows_whose_the_sources_are() -> None:
+    ready, stopping, engine, scheduler = threading.Event(), Stopping(), ScriptedEngine({}), Scheduler()
+    scheduler.add("news", Ticks("news", every(hours=1)), None)
+    pool = Workers(scheduler, engine, workers=2, beat=0.01, ready=ready.is_set)
+    thread = threading.Thread(target=pool.serve, args=(stopping,))
+    thread.start()
+    time.sleep(0.1)
+    assert scheduler.statuses()["news"].state is State.SCHEDULED
+    ready.set()
+    eventually(lambda: len(engine.jobs) == 1)
+    stopping.stop()
+    thread.join(10)

@@ -1,0 +1,192 @@
+"""Custody: what records of the jobs topic do to a source that is being taken, is owned, or was owned."""
+
+import threading
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from producer.custody import Custody
+from producer.engine import Requeued
+from producer.errors import CursorError
+from producer.jobs import Request
+from producer.lease import TimedLease
+from producer.ownership import GroupOwnership
+from producer.scheduler import Scheduler
+from producer.states import State
+from schemas.records import JobPayload, Pause
+from tests.unit.producer.support import START, SettableClock, eventually
+from tests.unit.producer.test_scheduler import HOURLY, REPORT
+
+WRONG = CursorError("unreadable")
+
+
+class Topic:
+    """Partition 0 of the jobs topic; what is written is read at once when `read` is called."""
+
+    def __init__(self) -> None:
+        self.kept: list[Request] = []
+        self.dropped: list[str] = []
+
+    def partition(self, source: str) -> int:
+        return 0
+
+    def keep(self, job: Request) -> None:
+        self.kept.append(job)
+
+    def drop(self, job: Request) -> None:
+        self.dropped.append(cast("JobPayload", job).job_id)
+
+
+class Engine:
+    """Take-overs find no position; `extracting`: runs are beyond their start."""
+
+    def __init__(self) -> None:
+        self.extracting = True
+
+    def fence(self, source: str) -> None:
+        return None
+
+    def stop(self, source: str) -> None:
+        return None
+
+    def allow(self, source: str) -> None:
+        return None
+
+    def interrupt(self, source: str) -> bool:
+        return self.extracting
+
+
+class Limiter:
+    def acquire(self, source: str) -> None:
+        return None
+
+    def release(self, source: str) -> None:
+        return None
+
+
+class Owner:
+    """A custody of one source, `weather`, with its scheduler and its topic."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self.topic, self.engine = Topic(), Engine()
+        journal = cast("Any", self.topic)
+        self.scheduler = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=journal)
+        never = threading.Event()
+        self.custody = Custody(
+            {"weather": HOURLY},
+            {},
+            self.scheduler,
+            cast("Any", self.engine),
+            cast("Any", Limiter()),
+            GroupOwnership(TimedLease("the place", 60), never),
+            journal,
+            never,
+        )
+
+    def take(self, *requests: Request) -> None:
+        self.custody.take(0, requests)
+        eventually(lambda: self.state is not State.UNASSIGNED)
+
+    def read_back(self) -> None:
+        """As the fleet does with what this process has written."""
+        kept, self.topic.kept = self.topic.kept, []
+        for request in kept:
+            self.custody.offer(request)
+
+    def run(self, outcome: object = REPORT) -> JobPayload:
+        job = self.scheduler.take_due()
+        assert job is not None
+        self.scheduler.done("weather", outcome)  # type: ignore[arg-type]
+        return job
+
+    @property
+    def state(self) -> State:
+        return self.scheduler.statuses()["weather"].state
+
+
+@pytest.fixture
+def owner(clock: SettableClock) -> Owner:
+    return Owner(clock)
+
+
+def restart() -> JobPayload:
+    return JobPayload(source="weather", job_id="restart", restart=True, reason="restarted by ann")
+
+
+def test_a_restart_whose_run_fails_for_good_does_not_restart_itself(owner: Owner) -> None:
+    owner.take()
+    owner.run()
+    owner.custody.offer(restart())
+    assert owner.run(WRONG).job_id == "restart"
+    owner.read_back()
+    assert owner.state is State.FAILED
+    assert owner.scheduler.next_due() is None
+    assert owner.topic.dropped == []
+
+
+def test_a_restart_that_was_put_back_does_not_end_another_run(owner: Owner, clock: SettableClock) -> None:
+    owner.take()
+    owner.run()
+    owner.custody.offer(restart())
+    owner.run(Requeued(START + timedelta(minutes=10), "a quota"))
+    clock.forward(300)
+    owner.custody.offer(JobPayload(source="weather", job_id="now"))
+    assert owner.scheduler.take_due() is not None
+    owner.read_back()
+    assert owner.topic.dropped == []
+
+
+def test_a_restart_asked_for_while_nobody_ran_the_source_tries_its_failed_job_again(
+    owner: Owner, clock: SettableClock
+) -> None:
+    clock.forward(60)
+    failed = JobPayload(source="weather", job_id="old", since="2026-01-01", attempt=5, failed=clock.now())
+    owner.take(failed, restart())
+    job = owner.run()
+    assert (job.job_id, job.since, job.attempt) == ("old", "2026-01-01", 1)
+    assert owner.topic.dropped == ["restart", "old"]
+
+
+def test_a_restart_is_not_forgotten_with_a_run_that_fails_before_it_extracts(owner: Owner) -> None:
+    owner.take()
+    owner.engine.extracting = False
+    assert owner.scheduler.take_due() is not None
+    owner.custody.offer(restart())
+    owner.scheduler.done("weather", WRONG)
+    assert owner.run().job_id == "restart"
+
+
+def test_a_tick_that_a_former_owner_put_back_late_is_not_a_second_clock(owner: Owner) -> None:
+    owner.take()
+    owner.run()
+    owner.custody.offer(JobPayload(source="weather", job_id="theirs", tick=START, attempt=2))
+    assert owner.scheduler.take_due() is None
+    assert owner.topic.dropped == ["theirs"]
+
+
+def test_a_job_that_a_former_owner_put_back_or_failed_late_does_not_stay(owner: Owner) -> None:
+    owner.take()
+    owner.run()
+    job = JobPayload(source="weather", job_id="asked")
+    owner.custody.offer(job)
+    owner.run()
+    owner.topic.dropped.clear()
+    owner.custody.offer(job.model_copy(update={"attempt": 2}))
+    owner.custody.offer(JobPayload(source="weather", job_id="theirs", failed=START))
+    assert owner.scheduler.take_due() is None
+    assert owner.topic.dropped == ["asked", "theirs"]
+
+
+def test_a_tick_whose_record_was_deleted_is_not_the_last_one(owner: Owner) -> None:
+    owner.take()
+    job = owner.run(ValueError("once"))
+    owner.custody.cancel(job.job_id)
+    assert owner.scheduler.next_due() == START + timedelta(hours=1)
+
+
+def test_jobs_and_pauses_in_a_partition_that_is_no_longer_their_sources_are_told(
+    owner: Owner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner.custody.take(1, [Pause(source="weather", at=START, by="ann")])
+    assert "job_in_former_partition" in capsys.readouterr().out
