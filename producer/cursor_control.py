@@ -4,6 +4,7 @@ Only while the source is paused: a run would write over it. What is in the topic
 wherever the cursor is set to (P5, P7).
 """
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +92,11 @@ def _moved(found: Position | None, plan: CursorPlan, *, exact: bool) -> Position
     has none, by reading all of it.
     """
     fresh = Position(
-        source=plan.source, cursor=plan.cursor, run_id=BY_HAND, at=utc_now(), writer=writer_name()
+        source=plan.source,
+        cursor=plan.cursor,
+        run_id=f"{BY_HAND} {uuid.uuid4().hex}",
+        at=utc_now(),
+        writer=writer_name(),
     )
     if found is None:
         return fresh

@@ -26,6 +26,8 @@ from schemas.records import JobPayload, Pause
 
 _RETRY_SECONDS = 1.0
 _STEP = 0.02
+# Each has a transactional producer with its threads; a whole fleet's sources may come at once.
+_AT_ONCE = 8
 ELSEWHERE = "another producer runs it"
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +59,7 @@ class Custody:
         self._jobs = jobs
         self._abandon = abandon
         self._lock = threading.Lock()
+        self._gate = threading.BoundedSemaphore(_AT_ONCE)
         # Of sources whose take-over is not finished: its thread, what ends it, and what was read meanwhile.
         self._taking: dict[str, tuple[threading.Thread, threading.Event]] = {}
         self._early: dict[str, dict[str, Request]] = {}
@@ -194,8 +197,11 @@ class Custody:
         waiting = Waiting(f"the take-over of {source}")
         while not over.is_set() and not self._abandon.is_set():
             try:
-                position = self._fenced(source)
-                self._limiter.acquire(source)
+                with self._gate:
+                    if over.is_set():
+                        return
+                    position = self._fenced(source)
+                    self._limiter.acquire(source)
             except Exception as exc:
                 if next_step(exc) is not NextStep.WAIT:
                     _log.warning("take_over_failed", source=source, error=words_of(exc))
