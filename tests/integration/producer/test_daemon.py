@@ -171,7 +171,7 @@ def test_ticks_come_by_the_schedule_until_the_rate_limit_puts_a_job_back(
     declared = ['schedule = "every 1s"', 'rate_limit = "3/hour"']
     write_connector(folder, "ticking", 'yield {"id": int(time.time() * 1e6), "at": NOON}', declared=declared)
     producer.start()
-    until(lambda: state(producer, "ticking", "LIMITED"), what="the limit")
+    until(lambda: state(producer, "ticking", "BLOCKED"), what="the limit")
     assert len(events(producer, "run_ended", source="ticking")) == 3
     assert producer.metric('ingest_rate_limited_total{source="ticking"}') == 1
     assert producer.missing("/readyz") is None
