@@ -258,8 +258,6 @@ def test_bounds_that_are_none_are_refused_before_anything_runs(settings: Setting
 
 # A newest-first source with slices, and the run on schedule; it stands still in the middle of 40 to 60 until
 # the test makes a file. It counts itself in what extract was asked for.
-pytestmark = pytest.mark.requires_kafka
-
 FILE = """
 import time
 from datetime import UTC, datetime, timedelta
