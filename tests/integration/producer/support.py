@@ -179,7 +179,7 @@ HERE = Path(__file__).parent
 
 class Source(BaseConnector):
     name = "{name}"
-    schedule = "every 1h"
+    schedule = "every 365d"
     key = "id"
 {attributes}
 
