@@ -32,6 +32,7 @@ from runtime.stopping import Deadline
 _WAIT = 0.1
 _REOPEN_SECONDS = 1.0
 _CHUNK = 500
+_JOIN_SECONDS = 3.0
 # Of the session: the lease has lapsed before the broker gives the place to anybody else.
 _LEASE_SHARE = 0.6
 # Of the lease: how often it is proven.
@@ -81,6 +82,7 @@ class Fleet:
         self._asked: deque[tuple[float, ...]] = deque()
         self._asked_at = 0.0
         self._closing = threading.Event()
+        self._joined = False
         self._thread = threading.Thread(target=self._follow, name="fleet", daemon=True)
 
     def __enter__(self) -> Self:
@@ -111,6 +113,7 @@ class Fleet:
 
     def _member(self) -> None:
         self._asked.clear()
+        self._joined = False
         consumer = Consumer({**self._properties, "on_commit": self._on_commit})
         consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -121,9 +124,17 @@ class Fleet:
                     self._read(message)
                 self._ask_for_proof(consumer)
         finally:
+            self._finish_joining(consumer)
             consumer.close()
 
+    def _finish_joining(self, consumer: Consumer) -> None:
+        """Tansu waits for ever for a member that has left while it joined, and gives nobody anything."""
+        deadline = Deadline(_JOIN_SECONDS)
+        while not self._joined and not deadline.expired:
+            consumer.poll(_WAIT)
+
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joined = True
         given = {one.partition for one in partitions}
         elsewhere, self._in_doubt = self._in_doubt - given, set()
         self._custody.give_up(elsewhere, Deadline(0))
