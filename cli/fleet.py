@@ -3,7 +3,7 @@
 import socket
 from typing import TYPE_CHECKING, Any
 
-from producer.control import Control, Told, times_of
+from producer.control import Control, Told
 from producer.errors import BrokerAwayError
 
 if TYPE_CHECKING:
@@ -28,15 +28,16 @@ def fleet_states(session: "Session", settings: "Settings", registry: "ConnectorR
 
 def facts_of(told: Told) -> dict[str, Any]:
     """A source as JSON tells it."""
-    announced = told.told
+    last, present = told.told, told.present
     return {
         "source": told.source,
         "state": str(told.state),
         "detail": told.detail,
-        "since": announced.since if announced else None,
-        **times_of(told),
-        "last_error": announced.last_error.model_dump() if announced and announced.last_error else None,
-        "owner": announced.owner if announced and told.owned is not False else None,
+        "since": last.since if last else None,
+        "next_due": present.next_due if present else None,
+        "last_success": last.last_success if last else None,
+        "last_error": last.last_error.model_dump() if last and last.last_error else None,
+        "owner": present.owner if present else None,
         "paused_by": told.pause.by if told.pause else None,
         "waiting_jobs": [job.model_dump(mode="json", exclude_none=True) for job in told.jobs],
     }

@@ -9,6 +9,7 @@ from cli.output import print_columns
 from producer.control import Told
 
 _COLUMNS = ("source", "state", "schedule", "next_due", "last_success", "owner", "origin", "detail")
+_ALWAYS = frozenset({"source", "state", "schedule", "origin", "detail"})
 # What this machine knows better: these are not run by producers with the same settings.
 _OWN_WORD = frozenset({"skipped", "quarantined"})
 
@@ -26,12 +27,9 @@ def merged(rows: Iterable[Mapping[str, Any]], fleet: Mapping[str, Told]) -> list
 
 def print_sources(rows: Sequence[Mapping[str, Any]]) -> None:
     """One line for each; the columns of the producers' words only if there are any."""
-    columns = [column for column in _COLUMNS if column in _always or any(row.get(column) for row in rows)]
+    columns = [column for column in _COLUMNS if column in _ALWAYS or any(row.get(column) for row in rows)]
     head = [column.replace("_", " ") for column in columns]
     print_columns(head, [tuple(_cell(row.get(column)) for column in columns) for row in rows])
-
-
-_always = frozenset({"source", "state", "schedule", "origin", "detail"})
 
 
 def _of_fleet(row: Mapping[str, Any], fleet: Mapping[str, Told]) -> dict[str, Any]:

@@ -5,9 +5,8 @@ obeys, now or when it comes; its answer is the source's state.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from confluent_kafka import KafkaException
 from pydantic import JsonValue
@@ -45,19 +44,22 @@ class Told:
     jobs: tuple[JobPayload, ...]
 
     @property
+    def present(self) -> Announcement | None:
+        """What its owner of now has announced; None without one."""
+        return None if self.owned is False else self.told
+
+    @property
     def state(self) -> State:
         """UNASSIGNED without a producer, whatever the last one has said."""
-        if self.told is None or self.owned is False:
-            return State.UNASSIGNED
-        return self.told.state
+        return self.present.state if self.present else State.UNASSIGNED
 
     @property
     def detail(self) -> str | None:
         """Why it is so, or what it waits for."""
-        if self.told is None or self.owned is False:
-            pause = f"; it is paused by {self.pause.by}" if self.pause else ""
-            return f"no producer runs it: start one with `ingest producer run`{pause}"
-        return self.told.reason
+        if self.present is not None:
+            return self.present.reason
+        pause = f"; it is paused by {self.pause.by}" if self.pause else ""
+        return f"no producer runs it: start one with `ingest producer run`{pause}"
 
 
 class Control:
@@ -69,7 +71,7 @@ class Control:
         self._reader = {**self._properties, "group.id": "ingest-control", "fetch.wait.max.ms": 10}
         self._names = Names(settings.topic_prefix)
         self._group = settings.producer.group
-        self._connectors = connectors
+        self.connectors = connectors
         self._topics = Topics(self._properties, settings.producer)
 
     def sources(self) -> dict[str, Told]:
@@ -84,7 +86,7 @@ class Control:
         """One source; UnknownSourceError if neither this machine nor the fleet knows it."""
         found = self.sources().get(name)
         if found is None or found.told is None:
-            self._connectors.get(name)
+            self.connectors.get(name)
         return found or Told(name, None, None, None, ())
 
     def pause(self, name: str, by: str) -> None:
@@ -121,13 +123,16 @@ class Control:
 
     def _write(self, request: Request, *, over: bool = False) -> None:
         self._topics.ensure_state(self._names)
-        jobs = self._jobs(self.source(request.source).told)
+        announced = read_states(self._reader, self._names.states).get(request.source)
+        if announced is None:
+            self.connectors.get(request.source)
+        jobs = self._jobs(announced)
         (jobs.drop if over else jobs.keep)(request)
         if not jobs.flush(_FLUSH_SECONDS):
             raise BrokerAwayError(f"the broker has not acknowledged the request on {jobs.topic}: ask again")
 
     def _jobs(self, announced: Announcement | None) -> JobsTopic:
-        plugins = self._connectors.sources.items()
+        plugins = self.connectors.sources.items()
         keys = {name: upstream_name(plugin.cls) for name, plugin in plugins}
         jobs = JobsTopic(
             self._properties, self._names.jobs, keys, lambda: self._topics.partitions(self._names.jobs)
@@ -165,12 +170,3 @@ def _told(
         pause=pauses[0] if pauses else None,
         jobs=tuple(request for request in own if isinstance(request, JobPayload)),
     )
-
-
-def times_of(told: Told) -> Mapping[str, datetime | None]:
-    """When it runs next, and when it last came to its end."""
-    announced = told.told if told.owned is not False else None
-    return {
-        "next_due": announced.next_due if announced else None,
-        "last_success": told.told.last_success if told.told else None,
-    }

@@ -20,8 +20,6 @@ from producer.positions import Position
 from producer.states import State
 from producer.target import writer_name
 
-BY_HAND = "set by hand"
-
 
 @dataclass(frozen=True)
 class CursorPlan:
@@ -94,7 +92,7 @@ def _moved(found: Position | None, plan: CursorPlan, *, exact: bool) -> Position
     fresh = Position(
         source=plan.source,
         cursor=plan.cursor,
-        run_id=f"{BY_HAND} {uuid.uuid4().hex}",
+        run_id=f"set by hand {uuid.uuid4().hex}",
         at=utc_now(),
         writer=writer_name(),
     )

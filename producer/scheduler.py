@@ -87,7 +87,10 @@ class Scheduler:
             stored = [job for job in jobs if job.failed is None and job.tick is not None]
             if failed is not None and self._is_old(failed):
                 failed = self._revive(failed, MAX_ATTEMPTS)
-                stored = [failed] if failed.tick is not None else stored
+                if failed.tick is None:
+                    self._put(failed, stored=True)
+                else:
+                    stored = [failed]
             elif failed is not None:
                 self._be_failed(failed)
                 return
@@ -144,11 +147,9 @@ class Scheduler:
                 self._put(job.model_copy(update={"restart": False}), stored=True)
                 return
             self._end(job)
-            revived = self._revive(failed, 1)
-            if revived.tick is None:
+            self._put(self._revive(failed, 1), stored=True)
+            if failed.tick is None:
                 self._next_tick(job.source, self._now())
-            else:
-                self._put(revived, stored=True)
             self._tell_present(job.source)
 
     def pause(self, source: str, reason: str) -> None:
@@ -203,15 +204,14 @@ class Scheduler:
             return dict(sorted(self._statuses.items()))
 
     def _put(self, job: JobPayload, *, stored: bool) -> None:
-        known = (*(queued.job.job_id for queued in self._known()), *self._failed_ids())
-        if job.failed is None and job.job_id not in known and job.job_id not in self._over:
+        if job.failed is None and not self._is_known(job) and job.job_id not in self._over:
             self._queue.put(job, job.not_before or self._now(), stored=stored)
 
     def _is_late(self, job: JobPayload) -> bool:
         """Written by who ran the source before, and has not noticed yet that it does no longer; or read when
         it was over. Nobody but the owner writes ticks and failed jobs.
         """
-        if job.job_id in (*(queued.job.job_id for queued in self._known()), *self._failed_ids()):
+        if self._is_known(job):
             return False
         return job.tick is not None or job.failed is not None or job.job_id in self._over
 
@@ -220,8 +220,9 @@ class Scheduler:
         # The end of an orphan's run changes nothing: its job is to be run again.
         yield from (queued for source, queued in self._running.items() if source not in self._orphans)
 
-    def _failed_ids(self) -> list[str]:
-        return [job.job_id for job in self._failed.values()]
+    def _is_known(self, job: JobPayload) -> bool:
+        known = (*(queued.job for queued in self._known()), *self._failed.values())
+        return any(job.job_id == other.job_id for other in known)
 
     def _release(self, source: str) -> None:
         """Queue again what was held, unless it has to wait on."""
@@ -300,8 +301,6 @@ class Scheduler:
         update = {"failed": None, "attempt": attempt, "not_before": None}
         revived = failed.model_copy(update=update)
         self._journal.keep(revived)
-        if revived.tick is None:
-            self._put(revived, stored=True)
         return revived
 
     def _begin_ticks(self, source: str, stored: Sequence[JobPayload], first: datetime | None) -> None:
