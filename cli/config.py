@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import Json
 from cli.session import Session, current
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ app = typer.Typer(help="Settings: show and check.", no_args_is_help=True)
 def show(
     context: typer.Context,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print all settings in force. Secrets are never shown."""
     from cli.output import print_columns, print_json, to_json

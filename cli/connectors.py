@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import Json, Name
 from cli.session import current
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Connectors: list, check, try, run, control.", no_args_is_help=True)
 
 _SKIPPED = "the producer does not run it: INGEST_CONNECTORS__SKIP names it"
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
@@ -93,7 +92,7 @@ def check(
 @app.command("try")
 def try_out(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    name: Name,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Stop after so many records.")] = 10,
     since: Annotated[
         str | None, typer.Option(metavar="T", help="Extract from here on, such as 2026-01-31.")

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.connectors import Json
+from cli.options import Json, Name, Since, Until
 from cli.session import Session, current
 
 if TYPE_CHECKING:
     from producer.control import Control, Told
 
-Name = Annotated[str, typer.Argument(help="Name of the source.")]
 Wait = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long to wait until it is so; 0: not at all.")
 ]
@@ -24,7 +23,7 @@ def pause(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: Js
     from producer.states import State
 
     session, control = _control(context, as_json=as_json)
-    control.pause(name, by())
+    control.pause(name, _by())
     told = control.wait(name, lambda told: told.state in (State.PAUSED, State.UNASSIGNED), wait)
     _answer(session, told, told.state is State.PAUSED, as_json=as_json)
 
@@ -42,30 +41,25 @@ def resume(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: J
 def trigger(
     context: typer.Context,
     name: Name,
-    since: Annotated[
-        str | None, typer.Option(metavar="T", help="Start here instead of at the stored cursor.")
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(metavar="T", help="Backfill from --since to before T; the cursor stays where it is."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     as_json: Json = False,
 ) -> None:
     """Ask for a run now, besides the schedule. A FAILED source is alive again with it."""
     session, control = _control(context, as_json=as_json)
-    _check_bounds(session, name, since, until)
-    job = control.trigger(name, by(), since=since, until=until)
+    _check_bounds(control, name, since, until)
+    job = control.trigger(name, _by(), since=since, until=until)
     _asked(session, control, name, job.job_id, as_json=as_json)
 
 
 def restart(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Begin anew: a run that goes on (ended at a checkpoint), a job that FAILED, or else a run."""
     session, control = _control(context, as_json=as_json)
-    job = control.trigger(name, by(), restart=True)
+    job = control.trigger(name, _by(), restart=True)
     _asked(session, control, name, job.job_id, as_json=as_json)
 
 
-def by() -> str:
+def _by() -> str:
     """Who asks: user and host."""
     try:
         user = getpass.getuser()
@@ -75,26 +69,21 @@ def by() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def control_of(session: Session) -> "Control":
-    """What asks the fleet, by the session's settings."""
+def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Control"]:
     from producer.control import Control
     from runtime.kafka import check_properties
 
+    session = current(context, as_json=as_json)
     settings = session.settings()
     check_properties(settings.kafka)
-    return Control(settings, session.registry(settings))
+    return session, Control(settings, session.registry(settings))
 
 
-def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Control"]:
-    session = current(context, as_json=as_json)
-    return session, control_of(session)
-
-
-def _check_bounds(session: Session, name: str, since: str | None, until: str | None) -> None:
+def _check_bounds(control: "Control", name: str, since: str | None, until: str | None) -> None:
     """Here, if the connector is here; else by the producer that runs it."""
     from connectors.bounds import parse_bounds
 
-    plugin = session.registry(session.settings()).sources.get(name)
+    plugin = control.connectors.sources.get(name)
     if plugin is not None:
         parse_bounds(plugin.cls, since, until)
 

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.connectors import Json
-from cli.control import Name, control_of
+from cli.options import Json, Name
 from cli.session import Session, current
 
 if TYPE_CHECKING:
@@ -58,12 +57,14 @@ def reset(context: typer.Context, name: Name, execute: Execute = False, as_json:
 def _change(context: typer.Context, name: str, value: str | None, *, execute: bool, as_json: bool) -> None:
     from cli.output import print_json, to_json
     from producer.assembly import assembled
+    from producer.control import Control
     from producer.cursor_control import apply_cursor, check_paused, plan_cursor
+    from runtime.kafka import check_properties
     from schemas.names import Names
 
     session = current(context, as_json=as_json)
-    control = control_of(session)
     settings = session.settings()
+    check_properties(settings.kafka)
     registry = session.registry(settings)
     connector = registry.get(name).cls
     with assembled(settings, registry) as parts:
@@ -72,7 +73,7 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
         before = plan.before.cursor if plan.before else None
         if not as_json:
             typer.echo(f"{name}: cursor {to_json(before)} -> {to_json(plan.cursor)}: {plan.effect}")
-        check_paused(control.source(name))
+        check_paused(Control(settings, registry).source(name))
         if execute:
             apply_cursor(parts, plan, connector)
     if as_json:

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from cli.options import Json
 from cli.session import Session, current
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Finding:
 
 def doctor(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Ask broker, registry and ClickHouse, and look at the connectors. Exit code 4: no answer."""
     from cli.output import print_json

@@ -4,6 +4,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cli.options import Name, ReportJson, Since, Until
 from cli.session import current
 
 producer = typer.Typer(help="The daemon that extracts and publishes.", no_args_is_help=True)
@@ -31,16 +32,10 @@ def consumer_run(context: typer.Context) -> None:
 
 def run(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="Name of the source.")],
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="T", help="Start here instead of at the stored cursor, such as 2026-01-31."),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(metavar="T", help="Backfill from --since to before T; the cursor stays where it is."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    source: Name,
+    since: Since = None,
+    until: Until = None,
+    as_json: ReportJson = False,
 ) -> None:
     """Make one pass of one source: extract, publish, store the cursor. Exit code 6: some were rejected.
 
@@ -51,13 +46,11 @@ def run(
 
 def run_named(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    name: Name,
     once: Annotated[bool, typer.Option("--once", help="One pass, in this process.")] = False,
-    since: Annotated[
-        str | None, typer.Option(metavar="T", help="Start here instead of at the stored cursor.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="T", help="Backfill from --since to before T.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    since: Since = None,
+    until: Until = None,
+    as_json: ReportJson = False,
 ) -> None:
     """Make one pass of one source in this process, as `ingest run` does."""
     if not once:
