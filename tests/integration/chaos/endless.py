@@ -10,16 +10,6 @@ from schemas.registry import SchemaRegistry
 from tests.integration.chaos.report import Finding
 from tests.integration.producer.support import decoded, messages, records
 
-# Ordered, each number once; it ends when the test makes a file.
-COUNTING = """
-number = 0 if since is None else int((since - NOON).total_seconds()) + 1
-while not (HERE / "enough").exists():
-    yield {"id": number, "at": NOON + timedelta(seconds=number)}
-    number += 1
-    time.sleep(0.005)
-"""
-ORDERED = ['cursor = "at"', "ordered = True"]
-
 
 def writer(process: ChildProcess) -> str:
     """The name by which a process signs."""

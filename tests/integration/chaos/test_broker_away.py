@@ -9,10 +9,10 @@ import pytest
 from devstack.kafka_proxy import KafkaProxy
 from runtime.settings import Settings
 from tests.daemon_process import DaemonProcess, until
-from tests.integration.chaos.endless import ORDERED, finding_of
+from tests.integration.chaos.endless import finding_of
 from tests.integration.chaos.report import ROUNDS
 from tests.integration.producer.conftest import SKIP
-from tests.integration.producer.support import events, records, write_connector
+from tests.integration.producer.support import ORDERED, events, records, write_connector
 
 pytestmark = [
     pytest.mark.requires_kafka,

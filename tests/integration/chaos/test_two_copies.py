@@ -11,10 +11,10 @@ import pytest
 from devstack.processes import ChildProcess
 from runtime.settings import Settings
 from tests.daemon_process import DaemonProcess, until
-from tests.integration.chaos.endless import COUNTING, ORDERED, finding_of, published_by, runs_of, writer
+from tests.integration.chaos.endless import finding_of, published_by, runs_of, writer
 from tests.integration.chaos.report import ROUNDS
 from tests.integration.producer.conftest import SKIP
-from tests.integration.producer.support import events, write_connector
+from tests.integration.producer.support import COUNTING, ORDERED, events, write_connector
 
 pytestmark = [pytest.mark.requires_kafka, pytest.mark.timeout(900)]
 

@@ -28,6 +28,15 @@ from schemas.wire import split_frame
 from tests.daemon_process import DaemonProcess
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+# Bodies for `write_connector`: ordered, each number once; it ends when the test makes a file.
+COUNTING = """
+number = 0 if since is None else int((since - NOON).total_seconds()) + 1
+while not (HERE / "enough").exists():
+    yield {"id": number, "at": NOON + timedelta(seconds=number)}
+    number += 1
+    time.sleep(0.005)
+"""
+ORDERED = ['cursor = "at"', "ordered = True"]
 
 
 class Reading(BaseModel):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -162,22 +163,24 @@ def test_what_was_seen_beyond_the_safe_cursor_is_remembered_over_several_runs(se
     assert ids(settings) == [5, 7, 12, 25, 50]
 
 
-def test_a_state_does_not_cover_what_an_earlier_run_left_half(settings: Settings) -> None:
-    def accounts(since: Pages | None, last: int, broken: tuple[str, int] | None) -> Iterator[Any]:
-        pages = dict(since.pages) if since else {}
-        for account, base, end in (("a", 0, last), ("b", 100, 1)):
-            for page in range(pages.get(account, 0), end):
-                for number in range(10):
-                    yield reading(base + 10 * page + number)
-                    if broken == (account, number):
-                        raise ValueError("cut short")
-                pages[account] = page + 1
-                yield Checkpoint(Pages(pages=pages))
+def accounts(last: int, broken: tuple[str, int] | None, since: Pages | None) -> Iterator[Any]:
+    """Two accounts, ten records a page, a Checkpoint behind each; raises behind the record `broken`."""
+    pages = dict(since.pages) if since else {}
+    for account, base, end in (("a", 0, last), ("b", 100, 1)):
+        for page in range(pages.get(account, 0), end):
+            for number in range(10):
+                yield reading(base + 10 * page + number)
+                if broken == (account, number):
+                    raise ValueError("cut short")
+            pages[account] = page + 1
+            yield Checkpoint(Pages(pages=pages))
 
+
+def test_a_state_does_not_cover_what_an_earlier_run_left_half(settings: Settings) -> None:
     declared: dict[str, Any] = {"cursor": None, "State": Pages}
-    failing_run(settings, lambda since: accounts(since, 1, ("b", 5)), **declared)
-    failing_run(settings, lambda since: accounts(since, 2, ("b", 0)), **declared)
-    run(settings, yielding(lambda since: accounts(since, 2, None), **declared))
+    failing_run(settings, partial(accounts, 1, ("b", 5)), **declared)
+    failing_run(settings, partial(accounts, 2, ("b", 0)), **declared)
+    run(settings, yielding(partial(accounts, 2, None), **declared))
     assert ids(settings) == [*range(20), *range(100, 110)]
 
 

@@ -13,19 +13,11 @@ import pytest
 from runtime.settings import Settings
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.producer.conftest import SKIP
-from tests.integration.producer.support import events, ids, stored, write_connector
+from tests.integration.producer.support import COUNTING, ORDERED, events, ids, stored, write_connector
 
 pytestmark = pytest.mark.requires_kafka
 
 Ask = Callable[..., Any]
-# Ordered, each number once; a file ends it.
-COUNTING = """
-number = 0 if since is None else int((since - NOON).total_seconds()) + 1
-while not (HERE / "enough").exists():
-    yield {"id": number, "at": NOON + timedelta(seconds=number)}
-    number += 1
-    time.sleep(0.005)
-"""
 TEN = 'yield from ({"id": n, "at": NOON + timedelta(seconds=n)} for n in range(10))'
 FIXABLE = """
 if not (HERE / "mended").exists():
@@ -33,7 +25,6 @@ if not (HERE / "mended").exists():
     raise StopSourceError("the API wants a new token")
 yield {"id": 1, "at": NOON}
 """
-ORDERED = ['cursor = "at"', "ordered = True"]
 
 
 @pytest.fixture

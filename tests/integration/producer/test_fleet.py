@@ -17,7 +17,7 @@ from schemas.names import Names
 from schemas.records import JobPayload
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.producer.conftest import SKIP
-from tests.integration.producer.support import events, ids, messages, write_connector
+from tests.integration.producer.support import COUNTING, ORDERED, events, ids, messages, write_connector
 
 pytestmark = pytest.mark.requires_kafka
 
@@ -25,15 +25,6 @@ pytestmark = pytest.mark.requires_kafka
 SOURCES = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
 SESSION = 6.0
 TAKE_OVER = SESSION + 5 + 4  # 4 s of grace for a machine that others use
-# Ordered, each number once; it ends when the test makes a file.
-COUNTING = """
-number = 0 if since is None else int((since - NOON).total_seconds()) + 1
-while not (HERE / "enough").exists():
-    yield {"id": number, "at": NOON + timedelta(seconds=number)}
-    number += 1
-    time.sleep(0.005)
-"""
-ORDERED = ['cursor = "at"', "ordered = True"]
 
 Start = Callable[[str], DaemonProcess]
 

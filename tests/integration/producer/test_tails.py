@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from schemas.names import Names
 from schemas.records import JobPayload
 from tests.integration.producer.support import ids, parts_for, reading, run, yielding
-from tests.integration.producer.test_checkpoints import Pages, begin, cut_short, failing_run, moment
+from tests.integration.producer.test_checkpoints import Pages, accounts, begin, cut_short, failing_run, moment
 
 STATE: dict[str, Any] = {"cursor": None, "State": Pages}
 
@@ -65,17 +65,6 @@ def test_what_follows_the_last_checkpoint_of_a_whole_run_is_known_again(settings
 
 
 def test_what_no_run_meets_again_is_not_looked_for_for_ever(settings: Settings) -> None:
-    def accounts(last: int, broken: tuple[str, int] | None, since: Pages | None) -> Iterator[Any]:
-        pages = dict(since.pages) if since else {}
-        for account, base, end in (("a", 0, last), ("b", 100, 1)):
-            for page in range(pages.get(account, 0), end):
-                for number in range(10):
-                    yield reading(base + 10 * page + number)
-                    if broken == (account, number):
-                        raise ValueError("cut short")
-                pages[account] = page + 1
-                yield Checkpoint(Pages(pages=pages))
-
     failing_run(settings, partial(accounts, 1, ("b", 5)), **STATE)
     failing_run(settings, partial(accounts, 2, ("b", 0)), **STATE)
     for last in (2, 3, 4):
