@@ -115,13 +115,17 @@ class Scheduler:
             return source in self._running
 
     def cancel(self, job_id: str) -> None:
-        """The record of a job was deleted: it is not run, unless it runs already."""
+        """The record of a job was deleted: it is not run, unless it runs already.
+
+        A tick stays: nobody asks for one, and only a producer that takes this one's for a former owner's
+        deletes it.
+        """
         with self._lock:
-            gone = self._queue.remove(lambda queued: queued.job.job_id == job_id and queued.stored)
-            for job in (queued.job for queued in gone):
-                if job.tick is not None:
-                    self._next_tick(job.source, job.tick)
-                self._tell_present(job.source)
+            gone = self._queue.remove(
+                lambda queued: queued.job.job_id == job_id and queued.stored and queued.job.tick is None
+            )
+            for queued in gone:
+                self._tell_present(queued.source)
 
     def refuse(self, source: str, reason: str) -> None:
         """A source that is known and does not run, for want of settings."""

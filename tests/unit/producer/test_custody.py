@@ -178,10 +178,15 @@ def test_a_job_that_a_former_owner_put_back_or_failed_late_does_not_stay(owner: 
     assert owner.topic.dropped == ["asked", "theirs"]
 
 
-def test_a_tick_whose_record_was_deleted_is_not_the_last_one(owner: Owner) -> None:
+def test_a_tick_whose_record_was_deleted_is_tried_again_all_the_same(
+    owner: Owner, clock: SettableClock
+) -> None:
     owner.take()
     job = owner.run(ValueError("once"))
     owner.custody.cancel(job.job_id)
+    assert owner.scheduler.next_due() == START + timedelta(seconds=5)
+    clock.forward(5)
+    assert owner.run().job_id == job.job_id
     assert owner.scheduler.next_due() == START + timedelta(hours=1)
 
 
