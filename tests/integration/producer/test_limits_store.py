@@ -137,10 +137,12 @@ def test_without_a_broker_no_request_is_allowed(settings: Settings) -> None:
 
 
 class Upstream:
-    """Notes when each request came."""
+    """Notes when each request came; answers while `answering` is set. `held`: a request waits for that."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.times: list[float] = []
+        self.answering, self.held = threading.Event(), threading.Event()
+        self.answering.set()
         self._lock = threading.Lock()
         server.expect_request("/").respond_with_handler(self._answer)
         self.url = server.url_for("/")
@@ -148,6 +150,9 @@ class Upstream:
     def _answer(self, request: Request) -> Response:
         with self._lock:
             self.times.append(time.monotonic())
+        if not self.answering.is_set():
+            self.held.set()
+            self.answering.wait(30)
         return Response("ok")
 
     def wait_for(self, count: int, *, seconds: float = 30.0) -> None:
@@ -197,11 +202,14 @@ def test_a_suspended_process_asks_nothing_when_it_goes_on(
         pass
     with process(environment, upstream.url, "600/second") as child:
         upstream.wait_for(20)
+        # It waits for an answer: between its look at the lease and its request it could not be caught.
+        upstream.answering.clear()
+        assert upstream.held.wait(30)
         child.send_signal(signal.SIGSTOP)
+        upstream.answering.set()
         time.sleep(2.5)  # longer than its lease
         before = len(upstream.times)
         child.send_signal(signal.SIGCONT)
         assert child.wait(10) != 0  # LeaseLostError
-    # What had been sent before the suspension may have come in during it.
     assert before >= 20
     assert len(upstream.times) == before
