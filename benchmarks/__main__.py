@@ -24,6 +24,7 @@ from devstack.stack import Addresses, DevStack
 SMALL, LARGE = 100_000, 3_000_000
 PARTITIONS = 2
 LOADED = "bench"
+CHECKPOINTS = (1_000, 5_000, 20_000)
 talk = Console(stderr=True)
 
 
@@ -40,6 +41,7 @@ def main() -> int:
         talk.print(f"broker: {stack.addresses.broker}")
         figures: dict[str, Any] = {
             "producer": _producers(stack.addresses, options.records, options.rounds),
+            "transactions": _transactions(options.records, options.rounds),
             "loader": _loaders(stack.addresses, options.records, options.rounds),
             "peak_mb": _memory(),
         }
@@ -78,6 +80,19 @@ def _loaders(addresses: Addresses, records: int, rounds: int) -> dict[str, int]:
     return _medians(rates)
 
 
+def _transactions(records: int, rounds: int) -> dict[str, dict[str, int]]:
+    """Records per second by records in a checkpoint, with transactions and with idempotence only."""
+    figures = {}
+    for size in CHECKPOINTS:
+        rates: dict[str, list[float]] = {"ingest": [], "idempotent": []}
+        for turn in range(rounds):
+            for name, measured in rates.items():
+                prefix = f"{name}{size}x{turn}"
+                measured.append(_rate(f"{name}_producer", prefix, records, size))
+        figures[f"{size:,}"] = _medians(rates)
+    return figures
+
+
 def _memory() -> dict[str, int]:
     """Peak resident memory in MB of each daemon's work, for few and for many records."""
     peaks = {}
@@ -111,6 +126,10 @@ def _print_table(figures: dict[str, Any], records: int, rounds: int) -> None:
         own = figures[group]["ingest"]
         for name, rate in figures[group].items():
             table.add_row(f"{group} {name}, records/s", f"{rate:,}", f"{own / rate:.2f} ×")
+    for size, rates in figures["transactions"].items():
+        own, other = rates["ingest"], rates["idempotent"]
+        what = f"producer, {size} records a checkpoint, idempotent only"
+        table.add_row(what, f"{other:,}", f"{own / other:.2f} × ({own:,})")
     for name, peak in figures["peak_mb"].items():
         table.add_row(f"peak memory {name}, MB", str(peak), "")
     Console().print(table)

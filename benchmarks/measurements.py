@@ -7,6 +7,7 @@ from benchmarks import ours, peers
 
 MEASUREMENTS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "ingest_producer": ours.producer,
+    "idempotent_producer": ours.idempotent_producer,
     "ingest_loader": ours.loader,
     "serializing_producer": peers.serializing_producer,
     "bare_consume": peers.bare_consume,

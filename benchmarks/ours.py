@@ -8,30 +8,56 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import clickhouse_connect
 
+from benchmarks.idempotent import IdempotentPublisher
 from consumer import metrics
 from consumer.daemon import LoaderDaemon
 from producer.once import run_once
+from producer.target import Target, producer_properties
 from runtime.settings import Settings, load_settings
 from runtime.stopping import Stopping
 
 SOURCES = Path(__file__).parent / "sources"
 SAMPLE_SECONDS = 0.005
+CHECKPOINT = "20000"
 
 
-def producer(prefix: str, count: str) -> dict[str, Any]:
-    """One run of the source `readings`: from a generator of dicts to the last acknowledgement."""
-    settings = load_settings(
+def producer(prefix: str, count: str, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
+    """One run of the source `readings`: from a generator of dicts to the last commit.
+
+    A transaction has `checkpoint` records.
+    """
+    return _produced(_readings(prefix, count, checkpoint), int(count))
+
+
+def idempotent_producer(prefix: str, count: str, checkpoint: str = CHECKPOINT) -> dict[str, Any]:
+    """The same run with a producer that is idempotent only: to the last acknowledgement."""
+    settings = _readings(prefix, count, checkpoint)
+
+    def publisher(target: Target, **_: Any) -> IdempotentPublisher:
+        return IdempotentPublisher(producer_properties(settings, target), target)
+
+    with patch("producer.assembly.Publisher", publisher):
+        return _produced(settings, int(count))
+
+
+def _readings(prefix: str, count: str, checkpoint: str) -> Settings:
+    return load_settings(
         {
             "topic_prefix": prefix,
             "connectors": {"paths": str(SOURCES)},
             "sources": {"readings": {"count": int(count)}},
+            "producer": {"checkpoint_records": int(checkpoint)},
         }
     )
+
+
+def _produced(settings: Settings, count: int) -> dict[str, Any]:
     report = run_once(settings, "readings")
-    if report.published != int(count):
+    if report.published != count:
         raise RuntimeError(f"{report.published} of {count} records were acknowledged")
     return {"records": report.published, "seconds": report.seconds}
 
