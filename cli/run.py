@@ -76,10 +76,11 @@ def _run(
         print_json(asdict(report))
     else:
         interrupted = "" if report.completed else "interrupted before the end of its source; "
+        known = f"{report.deduplicated:,} there already, " if report.deduplicated else ""
         slices = f"slices done: {report.slices_done:,} of {report.slices:,}; " if until else ""
         typer.echo(
             f"{report.source}: {interrupted}{slices}"
-            f"{report.extracted:,} extracted, {report.published:,} published, "
+            f"{report.extracted:,} extracted, {report.published:,} published, {known}"
             f"{report.rejected:,} rejected in {report.seconds:.1f} s; cursor {report.cursor}"
         )
     if not report.completed:
