@@ -31,7 +31,7 @@ class IdempotentPublisher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._flush()
+        pass
 
     def take_over(self) -> Position | None:
         """Nobody is fenced, and every run is a first one."""
@@ -54,7 +54,7 @@ class IdempotentPublisher:
         self._produce(self._target.ledger_topic, *closing.entry)
         self._produce(self._target.cursors_topic, *closing.position.message())
         if closing.position.completed:
-            self._flush()
+            self._producer.flush()
         return closing
 
     def _produce_batch(self, messages: list[dict[str, Any]]) -> None:
@@ -71,7 +71,3 @@ class IdempotentPublisher:
                 self._producer.poll(0.1)
             else:
                 return
-
-    def _flush(self) -> None:
-        while len(self._producer):
-            self._producer.flush(1.0)

@@ -17,12 +17,12 @@ from consumer import metrics
 from consumer.daemon import LoaderDaemon
 from producer.once import run_once
 from producer.target import Target, producer_properties
-from runtime.settings import Settings, load_settings
+from runtime.settings import ProducerSettings, Settings, load_settings
 from runtime.stopping import Stopping
 
 SOURCES = Path(__file__).parent / "sources"
 SAMPLE_SECONDS = 0.005
-CHECKPOINT = "20000"
+CHECKPOINT = str(ProducerSettings().checkpoint_records)
 
 
 def producer(prefix: str, count: str, checkpoint: str = CHECKPOINT) -> dict[str, Any]:

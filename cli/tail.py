@@ -4,13 +4,12 @@ import heapq
 import io
 import json
 import struct
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import fastavro
@@ -21,7 +20,7 @@ from cli.errors import CommandError, NotFoundError
 from runtime.errors import DependencyError
 from runtime.kafka import client_properties
 from runtime.settings import KafkaSettings
-from runtime.topic_reader import read_to_end
+from runtime.topic_reader import read_last, read_to_end
 from schemas.errors import (
     FramingError,
     RegistryRefusedError,
@@ -32,8 +31,6 @@ from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
 
 _SECONDS = 10.0
-# Offsets are no records: transactions have markers. So far back is looked, then this much farther, then all.
-_REACH, _FARTHER = 100, 100
 
 
 @dataclass(frozen=True)
@@ -56,30 +53,26 @@ class Line:
 
 def first(kafka: KafkaSettings, topic: str, limit: int) -> Iterator[Message]:
     """The first `limit` records that are there, partition by partition as they come."""
-    with closing(_records(kafka, topic, _partitions(kafka, topic), None)) as records:
+    with (
+        _readable(kafka, topic) as properties,
+        closing(read_to_end(properties, topic, timeout=_SECONDS)) as records,
+    ):
         yield from islice(records, limit)
 
 
 def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
     """The last `limit` records of all partitions together, the oldest first."""
-    wanted, found = _partitions(kafka, topic), dict[int, list[Message]]()
-    for reach in (limit + _REACH, (limit + _REACH) * _FARTHER, None):
-        newest = {partition: deque[Message](maxlen=limit) for partition in wanted}
-        for message in _records(kafka, topic, wanted, reach):
-            newest[message.partition() or 0].append(message)
-        found |= {partition: list(messages) for partition, messages in newest.items()}
-        wanted = [partition for partition in wanted if len(found[partition]) < limit]
-        if not wanted:
-            break
-    return heapq.nlargest(limit, chain.from_iterable(found.values()), key=_place)[::-1]
+    with _readable(kafka, topic) as properties:
+        records = read_last(properties, topic, limit, timeout=_SECONDS)
+    return heapq.nlargest(limit, records, key=_place)[::-1]
 
 
-def _records(
-    kafka: KafkaSettings, topic: str, partitions: Sequence[int], last: int | None
-) -> Generator[Message]:
-    properties = client_properties(kafka, **{"group.id": "ingest-tail"})
+@contextmanager
+def _readable(kafka: KafkaSettings, topic: str) -> Iterator[dict[str, Any]]:
+    """The properties to read the topic with, and words for what the broker refuses meanwhile."""
+    _check_topic(kafka, topic)
     try:
-        yield from read_to_end(properties, topic, partitions=partitions, last=last, timeout=_SECONDS)
+        yield client_properties(kafka, **{"group.id": "ingest-tail"})
     except KafkaException as exc:
         raise CommandError(
             f"the broker at {kafka.bootstrap_servers} does not let us read {topic}: {exc.args[0].str()}. "
@@ -87,8 +80,7 @@ def _records(
         ) from exc
 
 
-def _partitions(kafka: KafkaSettings, topic: str) -> list[int]:
-    """Those of the topic; NotFoundError if there is none of that name."""
+def _check_topic(kafka: KafkaSettings, topic: str) -> None:
     try:
         topics = AdminClient(client_properties(kafka)).list_topics(timeout=_SECONDS).topics
     except KafkaException as exc:
@@ -102,7 +94,6 @@ def _partitions(kafka: KafkaSettings, topic: str) -> list[int]:
             f"did you mean {near[0]}?" if near else "a source's topic is there once its first run has begun"
         )
         raise NotFoundError(f"there is no topic {topic} at {kafka.bootstrap_servers}; {hint}")
-    return sorted(topics[topic].partitions)
 
 
 def _place(message: Message) -> tuple[int, int, int]:

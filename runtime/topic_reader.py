@@ -9,7 +9,8 @@ created the topic. Whether the topic exists is settled before reading; afterward
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import (
@@ -35,6 +36,9 @@ ABSENT_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 # librdkafka: this minus n is the place n offsets before the end (RD_KAFKA_OFFSET_TAIL).
 _OFFSET_TAIL = -2000
+# Offsets are no records: transactions have markers. The last records are looked for in so many offsets more;
+# where that is not enough, in so many times as many.
+_SPARE, _FARTHER = 100, 100
 _UNKNOWN = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -50,25 +54,49 @@ def read_to_end(
     topic: str,
     *,
     partitions: Sequence[int] | None = None,
-    last: int | None = None,
     must_exist: bool = False,
     isolation: str = "read_committed",
     timeout: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Message]:
+) -> Generator[Message]:
     """Yield every record of `topic` up to the end that this reader meets in each partition.
 
-    `partitions` limits the reading. `last` leaves out what is certainly before the last so many records of a
-    partition; more than those may come, for a broker's own idea of the end is no measure. `timeout` is the
-    number of seconds without any progress after which DependencyError is raised. A topic or partition that
-    the broker does not know for ABSENT_SECONDS yields nothing; with `must_exist` it never counts as absent
-    and is waited for like any other answer. Raises KafkaException for what waiting does not mend, such as
-    missing rights. No offsets are committed.
+    `partitions` limits the reading. `timeout` is the number of seconds without any progress after which
+    DependencyError is raised. A topic or partition that the broker does not know for ABSENT_SECONDS yields
+    nothing; with `must_exist` it never counts as absent and is waited for like any other answer. Raises
+    KafkaException for what waiting does not mend, such as missing rights. No offsets are committed.
     """
     with _consumer(properties, isolation) as consumer:
         chosen = _existing(consumer, topic, partitions, must_exist, timeout, clock)
-        start = OFFSET_BEGINNING if last is None else _OFFSET_TAIL - last
-        yield from _Reading(consumer, topic, dict.fromkeys(chosen, start), timeout, clock).messages({})
+        places = dict.fromkeys(chosen, OFFSET_BEGINNING)
+        yield from _Reading(consumer, topic, places, timeout, clock).messages({})
+
+
+def read_last(
+    properties: Mapping[str, object],
+    topic: str,
+    number: int,
+    *,
+    timeout: float = 60.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Message]:
+    """The last `number` committed records of each partition, partition by partition, the oldest first.
+
+    Raises what `read_to_end` raises.
+    """
+    found: dict[int, deque[Message]] = {}
+    with _consumer(properties, "read_committed") as consumer:
+        wanted = _existing(consumer, topic, None, False, timeout, clock)
+        offsets = number + _SPARE
+        while wanted:
+            newest = {partition: deque[Message](maxlen=number) for partition in wanted}
+            tail = _Reading(consumer, topic, dict.fromkeys(wanted, _OFFSET_TAIL - offsets), timeout, clock)
+            for message in tail.messages({}):
+                newest[_partition(message)].append(message)
+            found |= newest
+            wanted = [one for one in wanted if len(newest[one]) < number and tail.ends[one] > offsets]
+            offsets *= _FARTHER
+    return [message for messages in found.values() for message in messages]
 
 
 def read_settled(

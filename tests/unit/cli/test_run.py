@@ -78,6 +78,13 @@ def test_one_pass_reports_its_counts(
     assert "prices: 5 extracted" in ingest("run", "prices").out
 
 
+def test_a_pass_says_how_many_items_were_there_already(
+    ingest: Ingest, folder: Path, run_once: RunOnce
+) -> None:
+    run_once(lambda _: replace(REPORT, published=2, deduplicated=3))
+    assert "5 extracted, 2 published, 3 there already, 0 rejected" in ingest("run", "prices").out
+
+
 def test_a_pass_that_was_interrupted_says_so(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
     run_once(lambda _: replace(REPORT, completed=False))
     result = ingest("run", "prices")

@@ -140,17 +140,17 @@ def test_without_a_broker_it_ends_with_4(
     assert "the broker at 127.0.0.1:9 did not answer" in result.err
 
 
+@pytest.mark.parametrize(("reading", "how"), [("read_last", []), ("read_to_end", ["--from-beginning"])])
 def test_a_topic_that_may_not_be_read_is_told(
-    ingest: Ingest, producer: Producer, monkeypatch: pytest.MonkeyPatch
+    ingest: Ingest, producer: Producer, monkeypatch: pytest.MonkeyPatch, reading: str, how: list[str]
 ) -> None:
     publish(producer, encoded(1))
 
-    def refuse(*given: Any, **more: Any) -> Iterator[Any]:
+    def refuse(*given: Any, **more: Any) -> Any:
         raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
-        yield
 
-    monkeypatch.setattr("cli.tail.read_to_end", refuse)
-    result = ingest("topics", "tail", "prices")
+    monkeypatch.setattr(f"cli.tail.{reading}", refuse)
+    result = ingest("topics", "tail", "prices", *how)
     assert result.code == ExitCode.ERROR
     assert "does not let us read ingest.prices" in result.err
     assert "fault of ours" not in result.err

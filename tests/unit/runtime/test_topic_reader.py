@@ -1,7 +1,7 @@
 """Reading a topic to its end, on librdkafka's own broker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from runtime.errors import DependencyError
-from runtime.topic_reader import read_to_end
+from runtime.topic_reader import read_last, read_to_end
 
 TOPIC = "t"
 
@@ -37,7 +37,10 @@ def publish(producer: Producer, number: int, partition: int = 0) -> None:
 
 
 def read(producer: Producer, **how: Any) -> list[str]:
-    messages = read_to_end(properties(producer), TOPIC, **{"timeout": 20, **how})
+    return texts(read_to_end(properties(producer), TOPIC, **{"timeout": 20, **how}))
+
+
+def texts(messages: Iterable[Message]) -> list[str]:
     values = [message.value() for message in messages]
     return [value.decode() for value in values if isinstance(value, bytes)]
 
@@ -49,11 +52,29 @@ def test_every_record_of_every_partition_comes_once(producer: Producer) -> None:
     assert read(producer, partitions=[1]) == [*map(str, range(20))]
 
 
-def test_the_last_ones_are_among_what_comes(producer: Producer) -> None:
+def test_the_last_ones_are_read_and_not_all(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.topic_reader._SPARE", 10)
+    fetched: list[Message] = []
+    consume = Consumer.consume
+
+    class Counting(Consumer):
+        def consume(self, *how: Any, **more: Any) -> list[Message]:
+            fetched.extend(messages := consume(self, *how, **more))
+            return messages
+
+    monkeypatch.setattr("runtime.topic_reader.Consumer", Counting)
     publish(producer, 30)
-    assert read(producer, last=4)[-4:] == ["26", "27", "28", "29"]
-    assert len(read(producer, last=4)) < 30
-    assert len(read(producer, last=400)) == 30
+    assert texts(read_last(properties(producer), TOPIC, 4, timeout=20)) == ["26", "27", "28", "29"]
+    assert 4 <= len(texts(fetched)) < 30
+    assert len(read_last(properties(producer), TOPIC, 400, timeout=20)) == 30
+
+
+def test_the_last_ones_are_those_of_each_partition(producer: Producer) -> None:
+    publish(producer, 30, partition=0)
+    publish(producer, 2, partition=1)
+    found = read_last(properties(producer), TOPIC, 3, timeout=20)
+    assert [message.partition() for message in found] == [0, 0, 0, 1, 1]
+    assert texts(found) == ["27", "28", "29", "0", "1"]
 
 
 def test_an_empty_topic_ends_at_once(producer: Producer) -> None:
