@@ -1,18 +1,15 @@
 """What is published together: records and dead letters since the last checkpoint, bounded."""
 
+import marshal
 import time
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import itemgetter
 from typing import Any
 
 from producer.dead_letters import Letter
 
 # {"key", "value"}, as Producer.produce_batch takes it; what it refuses gets an "_error".
 Message = dict[str, Any]
-_KEY, _VALUE = itemgetter("key"), itemgetter("value")
 
 
 @dataclass(frozen=True)
@@ -22,28 +19,6 @@ class Limits:
     records: int
     bytes: int
     seconds: float
-
-
-class Packed:
-    """Messages in two pieces of memory: for the case that they must be sent again.
-
-    Thousands of small objects would be out of the processor's cache when they are freed.
-    """
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        keys, values = list(map(_KEY, messages)), list(map(_VALUE, messages))
-        self._lengths = array("I", map(len, keys)), array("I", map(len, values))
-        self._joined = b"".join(keys), b"".join(values)
-
-    def messages(self) -> list[Message]:
-        """The messages as they were."""
-        keys, values = map(_cut, self._joined, self._lengths)
-        return [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
-
-
-def _cut(joined: bytes, lengths: Iterable[int]) -> Iterator[bytes]:
-    ends = list(accumulate(lengths))
-    return (joined[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
 
 class Checkpoint:
@@ -57,8 +32,9 @@ class Checkpoint:
         self._clock = clock
         self._opened_at: float | None = None
         self._bytes = 0
-        self._slices: list[list[Message] | Packed] = []
-        self._packed = 0
+        # What has been given is kept in one piece, for the case that it must be sent again: thousands of
+        # small objects would be out of the processor's cache when they are freed.
+        self._slices: list[list[Message] | bytes] = []
         self.records = 0
         self.letters: list[Letter] = []
         self.deduplicated = 0
@@ -87,9 +63,10 @@ class Checkpoint:
         """The slices from the `first` one on; each is packed when the next one is taken."""
         for place in range(first, len(self._slices)):
             part = self._slices[place]
-            messages = part.messages() if isinstance(part, Packed) else part
+            messages = marshal.loads(part) if isinstance(part, bytes) else part  # noqa: S302 - our own bytes
             yield messages
-            self._slices[place] = part if isinstance(part, Packed) else Packed(messages)
+            if part is messages:
+                self._slices[place] = marshal.dumps(messages)
 
     @property
     def slices(self) -> int:

@@ -15,6 +15,7 @@ from producer.connection_log import DEBUG, ConnectionLog
 from producer.errors import ProducerError, PublishAbandonedError, PublisherFencedError, PublishFailedError
 from producer.target import Target
 from producer.waiting import Waiting
+from runtime.turns import quick_turns
 
 _STEP = 0.1
 # Longer than a broker takes for anything that works.
@@ -126,9 +127,10 @@ class Transactions:
     def flush(self) -> None:
         """Return when the broker has everything that was queued."""
         self._waiting.begin()
-        while len(self._producer):
-            self._call(self._producer.flush, _STEP)
-            self._check(f"{len(self._producer)} messages unacknowledged")
+        with quick_turns():
+            while len(self._producer):
+                self._call(self._producer.flush, _STEP)
+                self._check(f"{len(self._producer)} messages unacknowledged")
         self._look()
 
     def produce(
@@ -187,14 +189,11 @@ class Transactions:
 
         produce_batch raises neither for that nor for a fatal error: each message says what became of it.
         """
-        left = []
-        for message in batch:
-            error = message.pop("_error", None)
-            if error is None:
-                continue
+        errors = [(message, message.pop("_error")) for message in batch if "_error" in message]
+        for _, error in errors:
             if error.code() != KafkaError._QUEUE_FULL:  # noqa: SLF001 - public code
                 raise self._failure(error)
-            left.append(message)
+        left = [message for message, _ in errors]
         if left:
             self._step()
         return left

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.checkpoint import Checkpoint, Limits, Packed
+from producer.checkpoint import Checkpoint, Limits
 from producer.dead_letters import Letter
 from tests.unit.producer.support import SettableClock
 
@@ -15,7 +15,9 @@ MESSAGES = st.lists(st.fixed_dictionaries({"key": st.binary(max_size=9), "value"
 
 @given(MESSAGES)
 def test_packed_messages_are_the_same_again(messages: list[dict[str, Any]]) -> None:
-    assert Packed(messages).messages() == messages
+    checkpoint = Checkpoint(WIDE)
+    checkpoint.add(messages, [], 10, 0)
+    assert [*checkpoint.messages(0)] == [*checkpoint.messages(0)] == ([messages] if messages else [])
 
 
 def test_slices_can_be_sent_again_and_from_where_it_was_left() -> None:
