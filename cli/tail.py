@@ -6,7 +6,7 @@ import json
 import struct
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -34,6 +34,10 @@ from schemas.wire import split_frame
 _SECONDS = 10.0
 # Offsets are no records: transactions have markers. So far back is looked, then this much farther, then all.
 _REACH, _FARTHER = 100, 100
+# What a reader of one of many partitions fetches ahead.
+_SMALL = {"queued.min.messages": 1000, "queued.max.messages.kbytes": 4096}
+# Ours end so; their values are raw items, as JSON, or what could not be loaded.
+_DEAD_LETTERS = ".dlq"
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,14 @@ class Line:
 
 
 def first(kafka: KafkaSettings, topic: str, limit: int) -> Iterator[Message]:
-    """The first `limit` records that are there, partition by partition as they come."""
-    with closing(_records(kafka, topic, _partitions(kafka, topic), None)) as records:
-        yield from islice(records, limit)
+    """The first `limit` records of all partitions together, the oldest first."""
+    with ExitStack() as stack:
+        # One reader for each, since what one reader gets comes partition by partition.
+        readers = [
+            stack.enter_context(closing(_records(kafka, topic, [partition], None, **_SMALL)))
+            for partition in _partitions(kafka, topic)
+        ]
+        yield from islice(heapq.merge(*readers, key=_place), limit)
 
 
 def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
@@ -75,9 +84,9 @@ def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
 
 
 def _records(
-    kafka: KafkaSettings, topic: str, partitions: Sequence[int], last: int | None
+    kafka: KafkaSettings, topic: str, partitions: Sequence[int], last: int | None, **more: int
 ) -> Generator[Message]:
-    properties = client_properties(kafka, **{"group.id": "ingest-tail"})
+    properties = client_properties(kafka, **{"group.id": "ingest-tail", **more})
     try:
         yield from read_to_end(properties, topic, partitions=partitions, last=last, timeout=_SECONDS)
     except KafkaException as exc:
@@ -118,7 +127,7 @@ class Decoder:
 
     def line(self, message: Message) -> Line:
         """One record for showing. Raises RegistryUnavailableError only."""
-        value, fault = self._value(message.value())
+        value, fault = self._value(message.value(), letter=_is_letter(message))
         kind, milliseconds = message.timestamp()
         return Line(
             topic=message.topic() or "",
@@ -133,7 +142,7 @@ class Decoder:
             fault=fault,
         )
 
-    def _value(self, raw: bytes | str | None) -> tuple[Any, str | None]:
+    def _value(self, raw: bytes | str | None, *, letter: bool) -> tuple[Any, str | None]:
         if not isinstance(raw, bytes):
             return raw, None
         try:
@@ -144,7 +153,10 @@ class Decoder:
             raise
         except FramingError as exc:
             # Our own system topics and foreign ones hold plain JSON.
-            return _json(raw) if raw[:1] in (b"{", b"[") else (raw.hex(), f"not in Confluent framing: {exc}")
+            value, fault = _json(raw)
+            if raw[:1] in (b"{", b"[") or (letter and fault is None):
+                return value, fault
+            return raw.hex(), f"not in Confluent framing: {exc}"
         except UnknownSchemaError as exc:
             return raw.hex(), f"not in Confluent framing, or its schema is gone: {exc}"
         except (CommandError, RegistryRefusedError) as exc:
@@ -174,6 +186,10 @@ def _json(raw: bytes) -> tuple[Any, str | None]:
         return json.loads(raw), None
     except ValueError as exc:
         return raw.hex(), f"neither framed Avro nor JSON: {exc}"
+
+
+def _is_letter(message: Message) -> bool:
+    return (message.topic() or "").endswith(_DEAD_LETTERS)
 
 
 def _text(raw: bytes | str | None) -> str:
