@@ -22,19 +22,27 @@ _SKIPPED = "the producer does not run it: INGEST_CONNECTORS__SKIP names it"
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List all connectors and how they are, by the word of the producers that run them."""
+    """List all connectors and how they are, by the word of the producers that run them.
+
+    While no broker answers, the state of what could run is "unknown", and the exit code 4.
+    """
     from cli.fleet import fleet_states
     from cli.listing import merged, print_sources
     from cli.output import print_json
+    from runtime.exit_codes import ExitCode
 
     session = current(context, as_json=as_json)
     settings = session.settings()
     registry = session.registry(settings)
-    rows = merged(_rows(registry, settings), fleet_states(session, settings, registry))
+    asked = fleet_states(settings, registry)
+    rows = merged(_rows(registry, settings), asked)
     if as_json:
         print_json(rows)
     else:
         print_sources(rows)
+    if asked.why_not is not None:
+        session.say(f"what runs is not known: {asked.why_not}")
+        raise typer.Exit(ExitCode.UNREACHABLE)
 
 
 @app.command()

@@ -23,7 +23,7 @@ def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, fold
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
     (folder / "odd.py").write_text(ODD.format(body="yield 1", more="").replace("class Record", "class Row"))
     rows = {row["origin"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
-    assert rows[str(folder / "prices.py")]["state"] == "ready"
+    assert rows[str(folder / "prices.py")]["state"] == "unknown"
     assert rows[str(folder / "prices.py")]["schedule"] == "every 1h"
     broken = rows[f"{folder / 'broken.py'}:1"]
     assert broken["state"] == "quarantined"
@@ -189,10 +189,10 @@ def test_skipped_sources_are_shown_as_skipped(ingest: Ingest, folder: Path) -> N
     skip = {"INGEST_CONNECTORS__SKIP": "prices,news,gone"}
     rows = {row["source"]: row for row in json.loads(ingest("connectors", "list", "--json", **skip).out)}
     assert {name: row["state"] for name, row in rows.items()} == {
-        "flights": "ready",
+        "flights": "unknown",
         "news": "skipped",
         "prices": "skipped",
-        "weather": "ready",
+        "weather": "unknown",
     }
     assert "INGEST_CONNECTORS__SKIP" in rows["prices"]["detail"]
     checked = ingest("connectors", "check")
