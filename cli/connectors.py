@@ -109,7 +109,7 @@ def try_out(
 ) -> None:
     """Run a connector for a few records and show them. Publishes nothing, stores nothing."""
     from cli.output import print_json
-    from cli.trial import TRY_SECONDS, Patience, run_trial, show_trial
+    from cli.trial import TRY_SECONDS, Patience, new_trial, run_trial, show_trial
     from cli.waits import telling_waits
     from connectors.resilience import sleeping_with
     from runtime.exit_codes import ExitCode
@@ -121,8 +121,17 @@ def try_out(
     if name in settings.connectors.skip:
         session.say(f"{name} is skipped: {_SKIPPED}")
     waits = telling_waits(lambda text: session.say(session.hide(text)), terminal=sys.stderr.isatty())
-    with waits, sleeping_with(Patience(TRY_SECONDS)):
-        trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
+    trial = new_trial(connector, Names(settings.topic_prefix))
+    try:
+        with waits, sleeping_with(Patience(TRY_SECONDS)):
+            run_trial(connector, trial, limit=limit, since=since)
+    except Exception:
+        # What came is half of the answer to why nothing more did.
+        if as_json:
+            session.details = {"came": trial.as_dict()}
+        elif not trial.empty:
+            show_trial(trial, session.say)
+        raise
     if as_json:
         print_json(trial.as_dict())
     else:

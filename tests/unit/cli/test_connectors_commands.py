@@ -117,6 +117,17 @@ def test_try_tells_what_would_be_rejected_and_ends_with_6(ingest: Ingest, folder
     assert trial["schema"]["namespace"] == "ingest.prices"
 
 
+def test_try_shows_what_came_before_an_error(ingest: Ingest, folder: Path) -> None:
+    (folder / "odd.py").write_text(ODD.format(body="yield {'id': 5}; raise KeyError('next')", more=""))
+    result = ingest("connectors", "try", "odd")
+    assert result.code == ExitCode.ERROR
+    assert '{"id": 5}' in result.out
+    assert "1 records for topic ingest.odd" in result.err
+    assert "after 1 items: KeyError: 'next'" in result.err
+    told = json.loads(ingest("connectors", "try", "odd", "--json").out)
+    assert (told["ok"], told["came"]["records"][0]["payload"]) == (False, {"id": 5})
+
+
 def test_try_lists_the_requests_without_their_parameters(ingest: Ingest, folder: Path) -> None:
     (folder / "pages.py").write_text(
         "import httpx\nfrom pydantic import BaseModel\nfrom connectors import BaseConnector\n"
