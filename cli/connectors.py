@@ -22,19 +22,27 @@ _SKIPPED = "the producer does not run it: INGEST_CONNECTORS__SKIP names it"
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: Json = False) -> None:
-    """List all connectors and how they are, by the word of the producers that run them."""
+    """List all connectors and how they are, by the word of the producers that run them.
+
+    While no broker answers, the state of what could run is "unknown", and the exit code 4.
+    """
     from cli.fleet import fleet_states
     from cli.listing import merged, print_sources
     from cli.output import print_json
+    from runtime.exit_codes import ExitCode
 
     session = current(context, as_json=as_json)
     settings = session.settings()
     registry = session.registry(settings)
-    rows = merged(_rows(registry, settings), fleet_states(session, settings, registry))
+    asked = fleet_states(settings, registry)
+    rows = merged(_rows(registry, settings), asked)
     if as_json:
         print_json(rows)
     else:
         print_sources(rows)
+    if asked.why_not is not None:
+        session.say(f"what runs is not known: {asked.why_not}")
+        raise typer.Exit(ExitCode.UNREACHABLE)
 
 
 @app.command()
@@ -101,7 +109,7 @@ def try_out(
 ) -> None:
     """Run a connector for a few records and show them. Publishes nothing, stores nothing."""
     from cli.output import print_json
-    from cli.trial import TRY_SECONDS, Patience, run_trial, show_trial
+    from cli.trial import TRY_SECONDS, Patience, new_trial, run_trial, show_trial
     from cli.waits import telling_waits
     from connectors.resilience import sleeping_with
     from runtime.exit_codes import ExitCode
@@ -113,8 +121,17 @@ def try_out(
     if name in settings.connectors.skip:
         session.say(f"{name} is skipped: {_SKIPPED}")
     waits = telling_waits(lambda text: session.say(session.hide(text)), terminal=sys.stderr.isatty())
-    with waits, sleeping_with(Patience(TRY_SECONDS)):
-        trial = run_trial(connector, Names(settings.topic_prefix), limit=limit, since=since)
+    trial = new_trial(connector, Names(settings.topic_prefix))
+    try:
+        with waits, sleeping_with(Patience(TRY_SECONDS)):
+            run_trial(connector, trial, limit=limit, since=since)
+    except Exception:
+        # What came is half of the answer to why nothing more did.
+        if as_json:
+            session.details = {"came": trial.as_dict()}
+        elif not trial.empty:
+            show_trial(trial, session.say)
+        raise
     if as_json:
         print_json(trial.as_dict())
     else:

@@ -10,6 +10,8 @@ from cli.options import Json, Name, Since, Until
 from cli.session import Session, current
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from producer.control import Control, Told
 
 Wait = Annotated[
@@ -19,23 +21,27 @@ _SECONDS = 30.0
 
 
 def pause(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: Json = False) -> None:
-    """End a source's run at its next checkpoint, and begin none until `resume`. Outlives all producers."""
+    """End a source's run at its next checkpoint, and begin none until `resume`. Outlives all producers.
+
+    Exit code 75: asked for, but the run has not ended within --wait. A source without a producer is at rest.
+    """
     from producer.states import State
 
     session, control = _control(context, as_json=as_json)
     control.pause(name, _by())
-    told = control.wait(name, lambda told: told.state in (State.PAUSED, State.UNASSIGNED), wait)
-    _answer(session, told, told.state is State.PAUSED, as_json=as_json)
+    _answer(session, control, name, lambda told: told.state in (State.PAUSED, State.UNASSIGNED), wait)
 
 
 def resume(context: typer.Context, name: Name, wait: Wait = _SECONDS, as_json: Json = False) -> None:
-    """Let a paused source run again; ticks missed meanwhile are made up for as the connector declares."""
+    """Let a paused source run again; ticks missed meanwhile are made up for as the connector declares.
+
+    Exit code 75: asked for, but its producer has not done it within --wait.
+    """
     from producer.states import State
 
     session, control = _control(context, as_json=as_json)
     control.resume(name)
-    told = control.wait(name, lambda told: told.state is not State.PAUSED, wait)
-    _answer(session, told, told.state not in (State.PAUSED, State.UNASSIGNED), as_json=as_json)
+    _answer(session, control, name, lambda told: told.state is not State.PAUSED, wait)
 
 
 def trigger(
@@ -53,7 +59,11 @@ def trigger(
 
 
 def restart(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Begin anew: a run that goes on (ended at a checkpoint), a job that FAILED, or else a run."""
+    """Begin anew: a run that goes on (ended at a checkpoint), a job that FAILED, or else a run.
+
+    The producers keep the connectors and settings that they started with: after a new or changed file,
+    start all of them again.
+    """
     session, control = _control(context, as_json=as_json)
     job = control.trigger(name, _by(), restart=True)
     _asked(session, control, name, job.job_id, as_json=as_json)
@@ -106,13 +116,22 @@ def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_j
         session.say("next: ingest connectors list")
 
 
-def _answer(session: Session, told: "Told", reached: bool, *, as_json: bool) -> None:
-    if as_json:
+def _answer(
+    session: Session, control: "Control", name: str, reached: "Callable[[Told], bool]", wait: float
+) -> None:
+    """Tell what became of it; what nobody waits for is not late."""
+    from runtime.exit_codes import ExitCode
+
+    told = control.wait(name, reached, wait)
+    if session.as_json:
         _print(told)
     else:
         typer.echo(f"{told.source}: {told.state}{f' ({told.detail})' if told.detail else ''}")
-    if not reached and not as_json:
-        session.say("asked for; the producer that runs it has not done it yet. next: ingest connectors list")
+    if reached(told):
+        return
+    session.say("asked for; the producer that runs it has not done it yet. next: ingest connectors list")
+    if wait:
+        raise typer.Exit(ExitCode.LATER)
 
 
 def _print(told: "Told", **more: str) -> None:

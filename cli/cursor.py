@@ -1,5 +1,6 @@
 """`ingest connectors cursor show | set | reset`: how far sources have been extracted, changed by hand."""
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,8 @@ from cli.options import Json, Name
 from cli.session import Session, current
 
 if TYPE_CHECKING:
+    from connectors.base import BaseConnector
+    from producer.cursor_control import CursorPlan
     from producer.positions import Position
 
 app = typer.Typer(help="Cursors: show, set, reset.", no_args_is_help=True)
@@ -40,11 +43,11 @@ def show(
 def set_to(
     context: typer.Context,
     name: Name,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="The new cursor, such as 2026-01-31.")],
+    value: Annotated[str, typer.Argument(metavar="CURSOR", help="The new one, such as 2026-01-31.")],
     execute: Execute = False,
     as_json: Json = False,
 ) -> None:
-    """Let the next run begin at VALUE. Only while the source is paused; a plan unless --execute."""
+    """Let the next run begin at CURSOR. Only while the source is paused; a plan unless --execute."""
     _change(context, name, value, execute=execute, as_json=as_json)
 
 
@@ -55,10 +58,10 @@ def reset(context: typer.Context, name: Name, execute: Execute = False, as_json:
 
 
 def _change(context: typer.Context, name: str, value: str | None, *, execute: bool, as_json: bool) -> None:
-    from cli.output import print_json, to_json
+    from cli.output import cursor_words, print_json
     from producer.assembly import assembled
     from producer.control import Control
-    from producer.cursor_control import apply_cursor, check_paused, plan_cursor
+    from producer.cursor_control import apply_cursor, check_paused
     from runtime.kafka import check_properties
     from schemas.names import Names
 
@@ -69,10 +72,10 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
     connector = registry.get(name).cls
     with assembled(settings, registry) as parts:
         parts.topics.ensure_state(Names(settings.topic_prefix))
-        plan = plan_cursor(connector, parts.cursors.load(name), value)
+        plan = _plan(connector, parts.cursors.load(name), value)
         before = plan.before.cursor if plan.before else None
         if not as_json:
-            typer.echo(f"{name}: cursor {to_json(before)} -> {to_json(plan.cursor)}: {plan.effect}")
+            typer.echo(f"{name}: {cursor_words(before)} -> {cursor_words(plan.cursor)}: {plan.effect}")
         check_paused(Control(settings, registry).source(name))
         if execute:
             apply_cursor(parts, plan, connector)
@@ -83,6 +86,26 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
     session.say(
         f"next: ingest connectors resume {name}" if execute else "nothing was changed; next: add --execute"
     )
+
+
+def _plan(connector: "type[BaseConnector]", before: "Position | None", text: str | None) -> "CursorPlan":
+    """The plan for what a person typed; JSON shows texts in quotes, so they may be typed with them."""
+    from cli.errors import CursorRefusedError
+    from connectors.errors import SinceError
+    from producer.cursor_control import plan_cursor
+
+    try:
+        return plan_cursor(connector, before, text and _unquoted(text))
+    except SinceError as exc:
+        raise CursorRefusedError(str(exc).removeprefix("since=")) from exc
+
+
+def _unquoted(text: str) -> str:
+    try:
+        found = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return found if isinstance(found, str) else text
 
 
 def _stored(session: Session, name: str | None) -> "list[Position]":
@@ -102,11 +125,11 @@ def _stored(session: Session, name: str | None) -> "list[Position]":
 
 
 def _cells(position: "Position") -> tuple[str, ...]:
-    from cli.output import to_json
+    from cli.output import cursor_words
 
     completed = position.completed.isoformat(timespec="seconds") if position.completed else "never"
     written = position.at.isoformat(timespec="seconds")
-    return to_json(position.cursor), completed, written, position.run_id, position.writer
+    return cursor_words(position.cursor), completed, written, position.run_id, position.writer
 
 
 def _facts(position: "Position") -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 CommandError
 ├── NotFoundError       a topic or file that was named does not exist
-├── RunFailedError      `ingest run` ended with an error of the connector's, a backfill at a limit
+├── RunFailedError      `ingest run` ended with an error of the connector's
+│   └── RunPutOffError  a limit lets it begin, or go on, only later
+├── CursorRefusedError  what was typed is no cursor of the source
 └── ServerFaultError    a server does not answer as it should
 """
 
@@ -19,8 +21,7 @@ class NotFoundError(CommandError):
 
 
 class RunFailedError(CommandError):
-    """The connector's own code ended the run, or a limit a backfill; the message says where, and what had
-    been published.
+    """The connector's own code ended the run; the message says where, and what had been published.
 
     `step` is what to do next, `details` are the same facts for --json.
     """
@@ -29,6 +30,14 @@ class RunFailedError(CommandError):
         super().__init__(message)
         self.step = step
         self.details = details
+
+
+class RunPutOffError(RunFailedError):
+    """A limit lets the source run, or go on, only later; the message says when."""
+
+
+class CursorRefusedError(CommandError):
+    """What was typed is no value of the source's cursor."""
 
 
 class ServerFaultError(CommandError):

@@ -3,12 +3,14 @@
 Errors are told by the names of their classes, so that this file imports none of the rooms.
 """
 
-import json
 import traceback
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import typer
 
+from cli.output import to_json
 from runtime.exit_codes import ExitCode
 
 # The most specific class of an error counts. Value: exit code, what happened, what to do next.
@@ -76,7 +78,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     ),
     "producer.errors.SourceStoppedError": (ExitCode.CONFIG, "the source cannot run", ""),
     "producer.errors.RunLimitedError": (
-        ExitCode.ERROR,
+        ExitCode.LATER,
         "the source may not run now",
         "run it again at that time, or leave it to the daemon",
     ),
@@ -90,6 +92,8 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
     "cli.demo.flow.DemoStalledError": (ExitCode.ERROR, "the demo stands still", ""),
     "cli.errors.CommandError": (ExitCode.ERROR, "failed", ""),
     "cli.errors.RunFailedError": (ExitCode.ERROR, "the run failed", ""),
+    "cli.errors.RunPutOffError": (ExitCode.LATER, "the source may not run now", ""),
+    "cli.errors.CursorRefusedError": (ExitCode.CONFIG, "CURSOR cannot be used", ""),
     "cli.errors.NotFoundError": (ExitCode.CONFIG, "not found", ""),
 }
 
@@ -102,10 +106,12 @@ def report(
     debug: bool = False,
     hide: Callable[[str], str] = lambda text: text,
     as_json: bool = False,
+    details: Mapping[str, Any] = MappingProxyType({}),
 ) -> ExitCode:
     """Write the error to stderr, through `hide`; the exit code is the answer.
 
-    With `as_json` it is one line of JSON on stdout besides, for programs that read only that.
+    With `as_json` it is one line of JSON on stdout besides, for programs that read only that; `details` are
+    more facts for it.
     """
     if debug:
         typer.echo(hide("".join(traceback.format_exception(error))), err=True, nl=False)
@@ -120,20 +126,10 @@ def report(
     if step:
         typer.echo(f"  next: {step}", err=True)
     if as_json:
-        typer.echo(_json(error, hide(str(error)), code, what, step))
+        own = {"ok": False, "exit_code": code.value, "error": what, "message": hide(str(error))}
+        more = {"next": step or None, **getattr(error, "details", {}), **details}
+        typer.echo(to_json({**own, **more}))
     return code
-
-
-def _json(error: BaseException, message: str, code: ExitCode, what: str, step: str) -> str:
-    facts = {
-        "ok": False,
-        "exit_code": code.value,
-        "error": what,
-        "message": message,
-        "next": step or None,
-        **getattr(error, "details", {}),
-    }
-    return json.dumps(facts, ensure_ascii=False, default=str)
 
 
 def exit_code(error: BaseException) -> ExitCode:

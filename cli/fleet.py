@@ -1,29 +1,36 @@
 """What the producers say of the sources, for `ingest connectors list`: asked of Kafka, if it is there."""
 
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from producer.control import Control, Told
 from producer.errors import BrokerAwayError
 
 if TYPE_CHECKING:
-    from cli.session import Session
     from connectors.registry import ConnectorRegistry
     from runtime.settings import Settings
 
 _KNOCK_SECONDS = 1.0
 
 
-def fleet_states(session: "Session", settings: "Settings", registry: "ConnectorRegistry") -> dict[str, Told]:
-    """What is known of all sources; nothing, and a word why, while the broker is away."""
+@dataclass(frozen=True)
+class Asked:
+    """What is known of all sources, or `why_not`."""
+
+    told: Mapping[str, Told] = field(default_factory=dict)
+    why_not: str | None = None
+
+
+def fleet_states(settings: "Settings", registry: "ConnectorRegistry") -> Asked:
+    """What the producers have told, if the broker is there to be asked."""
     if not _answers(settings.kafka.bootstrap_servers):
-        session.say(f"no broker answers at {settings.kafka.bootstrap_servers}: what runs is not known")
-        return {}
+        return Asked(why_not=f"no broker answers at {settings.kafka.bootstrap_servers}")
     try:
-        return Control(settings, registry).sources()
+        return Asked(Control(settings, registry).sources())
     except BrokerAwayError as exc:
-        session.say(f"what runs is not known: {exc}")
-        return {}
+        return Asked(why_not=str(exc))
 
 
 def facts_of(told: Told) -> dict[str, Any]:

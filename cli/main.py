@@ -99,7 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as exc:
         from cli.failures import report
 
-        sys.exit(report(exc, debug=session.debug, hide=session.hide, as_json=session.as_json))
+        code = report(
+            exc, debug=session.debug, hide=session.hide, as_json=session.as_json, details=session.details
+        )
+        sys.exit(code)
 
 
 if __name__ == "__main__":

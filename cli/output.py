@@ -30,6 +30,13 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def cursor_words(cursor: Any, before: str = "") -> str:
+    """A cursor as a person may type it again, with the words that stand before one."""
+    if cursor is None:
+        return "no cursor yet"
+    return before + (cursor if isinstance(cursor, str) else to_json(cursor))
+
+
 def print_json(value: Any) -> None:
     """One JSON document, indented."""
     typer.echo(to_json(value, indent=2))

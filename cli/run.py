@@ -66,22 +66,23 @@ def _run(
 ) -> NoReturn:
     from dataclasses import asdict
 
-    from cli.output import print_json
+    from cli.output import cursor_words, print_json
     from cli.single import run_single
     from producer.once import exit_code
 
     session = current(context, as_json=as_json)
-    report = run_single(session, source, since, until)
+    report, has_cursor = run_single(session, source, since, until)
     if as_json:
         print_json(asdict(report))
     else:
         interrupted = "" if report.completed else "interrupted before the end of its source; "
+        cursor = f"; {cursor_words(report.cursor, 'cursor ')}" if has_cursor else ""
         known = f"{report.deduplicated:,} there already, " if report.deduplicated else ""
         slices = f"slices done: {report.slices_done:,} of {report.slices:,}; " if until else ""
         typer.echo(
             f"{report.source}: {interrupted}{slices}"
             f"{report.extracted:,} extracted, {report.published:,} published, {known}"
-            f"{report.rejected:,} rejected in {report.seconds:.1f} s; cursor {report.cursor}"
+            f"{report.rejected:,} rejected in {report.seconds:.1f} s{cursor}"
         )
     if not report.completed:
         bounds = f" --since {since} --until {until}, which goes on where it was" if until else ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """One call of `ingest`. Filled by the global options, then read by the command."""
+    """One call of `ingest`. Filled by the global options, then read by the command.
+
+    `details` are facts for the JSON of an error, beside those of its own.
+    """
 
     config: Path | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
     debug: bool = False
     as_json: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
     _loaded: "LoadedSettings | None" = None
 
     def load(self) -> "LoadedSettings":

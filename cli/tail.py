@@ -5,7 +5,7 @@ import io
 import json
 import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -31,6 +31,10 @@ from schemas.registry import SchemaRegistry
 from schemas.wire import split_frame
 
 _SECONDS = 10.0
+# What a reader of one of many partitions fetches ahead.
+_SMALL = {"queued.min.messages": 1000, "queued.max.messages.kbytes": 4096}
+# Ours end so; their values are raw items, as JSON, or what could not be loaded.
+_DEAD_LETTERS = ".dlq"
 
 
 @dataclass(frozen=True)
@@ -52,27 +56,30 @@ class Line:
 
 
 def first(kafka: KafkaSettings, topic: str, limit: int) -> Iterator[Message]:
-    """The first `limit` records that are there, partition by partition as they come."""
-    with (
-        _readable(kafka, topic) as properties,
-        closing(read_to_end(properties, topic, timeout=_SECONDS)) as records,
-    ):
-        yield from islice(records, limit)
+    """The first `limit` records of all partitions together, the oldest first."""
+    with _readable(kafka, topic) as (properties, partitions), ExitStack() as stack:
+        own = {**properties, **_SMALL}
+        # One reader for each, since what one reader gets comes partition by partition.
+        readers = [
+            stack.enter_context(closing(read_to_end(own, topic, partitions=[one], timeout=_SECONDS)))
+            for one in partitions
+        ]
+        yield from islice(heapq.merge(*readers, key=_place), limit)
 
 
 def last(kafka: KafkaSettings, topic: str, limit: int) -> list[Message]:
     """The last `limit` records of all partitions together, the oldest first."""
-    with _readable(kafka, topic) as properties:
+    with _readable(kafka, topic) as (properties, _):
         records = read_last(properties, topic, limit, timeout=_SECONDS)
     return heapq.nlargest(limit, records, key=_place)[::-1]
 
 
 @contextmanager
-def _readable(kafka: KafkaSettings, topic: str) -> Iterator[dict[str, Any]]:
-    """The properties to read the topic with, and words for what the broker refuses meanwhile."""
-    _check_topic(kafka, topic)
+def _readable(kafka: KafkaSettings, topic: str) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """The properties to read the topic with, and its partitions; has words for what the broker refuses."""
+    partitions = _partitions(kafka, topic)
     try:
-        yield client_properties(kafka, **{"group.id": "ingest-tail"})
+        yield client_properties(kafka, **{"group.id": "ingest-tail"}), partitions
     except KafkaException as exc:
         raise CommandError(
             f"the broker at {kafka.bootstrap_servers} does not let us read {topic}: {exc.args[0].str()}. "
@@ -80,7 +87,8 @@ def _readable(kafka: KafkaSettings, topic: str) -> Iterator[dict[str, Any]]:
         ) from exc
 
 
-def _check_topic(kafka: KafkaSettings, topic: str) -> None:
+def _partitions(kafka: KafkaSettings, topic: str) -> list[int]:
+    """Those of the topic; NotFoundError if there is none of that name."""
     try:
         topics = AdminClient(client_properties(kafka)).list_topics(timeout=_SECONDS).topics
     except KafkaException as exc:
@@ -94,6 +102,7 @@ def _check_topic(kafka: KafkaSettings, topic: str) -> None:
             f"did you mean {near[0]}?" if near else "a source's topic is there once its first run has begun"
         )
         raise NotFoundError(f"there is no topic {topic} at {kafka.bootstrap_servers}; {hint}")
+    return sorted(topics[topic].partitions)
 
 
 def _place(message: Message) -> tuple[int, int, int]:
@@ -109,7 +118,7 @@ class Decoder:
 
     def line(self, message: Message) -> Line:
         """One record for showing. Raises RegistryUnavailableError only."""
-        value, fault = self._value(message.value())
+        value, fault = self._value(message.value(), letter=_is_letter(message))
         kind, milliseconds = message.timestamp()
         return Line(
             topic=message.topic() or "",
@@ -124,7 +133,7 @@ class Decoder:
             fault=fault,
         )
 
-    def _value(self, raw: bytes | str | None) -> tuple[Any, str | None]:
+    def _value(self, raw: bytes | str | None, *, letter: bool) -> tuple[Any, str | None]:
         if not isinstance(raw, bytes):
             return raw, None
         try:
@@ -135,7 +144,10 @@ class Decoder:
             raise
         except FramingError as exc:
             # Our own system topics and foreign ones hold plain JSON.
-            return _json(raw) if raw[:1] in (b"{", b"[") else (raw.hex(), f"not in Confluent framing: {exc}")
+            value, fault = _json(raw)
+            if raw[:1] in (b"{", b"[") or (letter and fault is None):
+                return value, fault
+            return raw.hex(), f"not in Confluent framing: {exc}"
         except UnknownSchemaError as exc:
             return raw.hex(), f"not in Confluent framing, or its schema is gone: {exc}"
         except (CommandError, RegistryRefusedError) as exc:
@@ -165,6 +177,10 @@ def _json(raw: bytes) -> tuple[Any, str | None]:
         return json.loads(raw), None
     except ValueError as exc:
         return raw.hex(), f"neither framed Avro nor JSON: {exc}"
+
+
+def _is_letter(message: Message) -> bool:
+    return (message.topic() or "").endswith(_DEAD_LETTERS)
 
 
 def _text(raw: bytes | str | None) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from cli.blame import blame, check_items
 from cli.errors import CommandError
-from cli.output import to_json
+from cli.output import cursor_words, to_json
 from connectors.base import BaseConnector
 from connectors.checkpoint import Checkpoint
 from connectors.errors import ConnectorError
@@ -60,15 +60,27 @@ class Trial:
     requests: list[str] = field(default_factory=list)
     cursor: Any = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing came, not even an answer."""
+        return not (self.records or self.rejected or self.requests)
+
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         return asdict(self)
 
 
-def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str | None) -> Trial:
-    """Take the first `limit` items through transform and encoding; errors of `extract` are raised."""
+def new_trial(connector: BaseConnector, names: Names) -> Trial:
+    """A trial of which nothing has come yet."""
     contract = connector.contract()
-    trial = Trial(contract.source, names.topic(contract.source), build_schema(contract, names))
+    return Trial(contract.source, names.topic(contract.source), build_schema(contract, names))
+
+
+def run_trial(connector: BaseConnector, trial: Trial, *, limit: int, since: str | None) -> None:
+    """Take the first `limit` items through transform and encoding; errors of `extract` are raised, with what
+    came before them in `trial`.
+    """
+    contract = connector.contract()
     encoder = RecordEncoder(contract, trial.schema, _NO_SCHEMA_ID)
     run_id, cursors = uuid.uuid4().hex, []
     items = _told(connector, connector.parse_since(since))
@@ -93,7 +105,6 @@ def run_trial(connector: BaseConnector, names: Names, *, limit: int, since: str 
                 if connector.cursor:
                     cursors.append(getattr(record, connector.cursor))
     trial.cursor = _newest(cursors, connector)
-    return trial
 
 
 def _newest(cursors: list[Any], connector: BaseConnector) -> Any:
@@ -135,7 +146,8 @@ def show_trial(trial: Trial, say: Callable[[str], None]) -> None:
     say(
         "fields: " + ", ".join(f"{each['name']} {type_text(each['type'])}" for each in trial.schema["fields"])
     )
-    say(f"cursor after these: {to_json(trial.cursor)}")
+    if trial.cursor is not None:
+        say(cursor_words(trial.cursor, "cursor after these: "))
     say(f"{len(trial.records)} records for topic {trial.topic}; published nothing, stored nothing")
 
 

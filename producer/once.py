@@ -43,7 +43,7 @@ def run_once(
         parts.topics.ensure_state(Names(settings.topic_prefix))
         outcome = parts.engine.run(job)
     if isinstance(outcome, Requeued):
-        raise RunLimitedError(f"{source}: {outcome.reason}. What was extracted before is published.")
+        raise RunLimitedError(f"{source}: {outcome.reason}")
     return outcome
 
 

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 4
     INCOMPATIBLE = 5
     DEAD_LETTERS = 6
+    LATER = 75
     INTERRUPTED = 130
 
     @property
@@ -32,6 +33,7 @@ _MEANINGS = {
     ExitCode.UNREACHABLE: "the broker, the registry, ClickHouse or a port is not available",
     ExitCode.INCOMPATIBLE: "a schema is incompatible with what is already registered",
     ExitCode.DEAD_LETTERS: "done, but records were put into a dead letter topic",
+    ExitCode.LATER: "not now: a limit lets the run go on later only, or a pause was not confirmed in time",
     ExitCode.INTERRUPTED: "`ingest run` interrupted before its source's end; a daemon by a second Ctrl-C",
 }
 
@@ -42,4 +44,5 @@ CONFIG = ExitCode.CONFIG
 UNREACHABLE = ExitCode.UNREACHABLE
 INCOMPATIBLE = ExitCode.INCOMPATIBLE
 DEAD_LETTERS = ExitCode.DEAD_LETTERS
+LATER = ExitCode.LATER
 INTERRUPTED = ExitCode.INTERRUPTED

@@ -23,7 +23,7 @@ def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, fold
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
     (folder / "odd.py").write_text(ODD.format(body="yield 1", more="").replace("class Record", "class Row"))
     rows = {row["origin"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
-    assert rows[str(folder / "prices.py")]["state"] == "ready"
+    assert rows[str(folder / "prices.py")]["state"] == "unknown"
     assert rows[str(folder / "prices.py")]["schedule"] == "every 1h"
     broken = rows[f"{folder / 'broken.py'}:1"]
     assert broken["state"] == "quarantined"
@@ -117,6 +117,17 @@ def test_try_tells_what_would_be_rejected_and_ends_with_6(ingest: Ingest, folder
     assert trial["schema"]["namespace"] == "ingest.prices"
 
 
+def test_try_shows_what_came_before_an_error(ingest: Ingest, folder: Path) -> None:
+    (folder / "odd.py").write_text(ODD.format(body="yield {'id': 5}; raise KeyError('next')", more=""))
+    result = ingest("connectors", "try", "odd")
+    assert result.code == ExitCode.ERROR
+    assert '{"id": 5}' in result.out
+    assert "1 records for topic ingest.odd" in result.err
+    assert "after 1 items: KeyError: 'next'" in result.err
+    told = json.loads(ingest("connectors", "try", "odd", "--json").out)
+    assert (told["ok"], told["came"]["records"][0]["payload"]) == (False, {"id": 5})
+
+
 def test_try_lists_the_requests_without_their_parameters(ingest: Ingest, folder: Path) -> None:
     (folder / "pages.py").write_text(
         "import httpx\nfrom pydantic import BaseModel\nfrom connectors import BaseConnector\n"
@@ -189,10 +200,10 @@ def test_skipped_sources_are_shown_as_skipped(ingest: Ingest, folder: Path) -> N
     skip = {"INGEST_CONNECTORS__SKIP": "prices,news,gone"}
     rows = {row["source"]: row for row in json.loads(ingest("connectors", "list", "--json", **skip).out)}
     assert {name: row["state"] for name, row in rows.items()} == {
-        "flights": "ready",
+        "flights": "unknown",
         "news": "skipped",
         "prices": "skipped",
-        "weather": "ready",
+        "weather": "unknown",
     }
     assert "INGEST_CONNECTORS__SKIP" in rows["prices"]["detail"]
     checked = ingest("connectors", "check")

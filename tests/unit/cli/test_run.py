@@ -14,7 +14,7 @@ from cli.blame import check_items
 from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry
 from producer.errors import RunLimitedError, source_error
-from producer.metrics import EXTRACTED, PUBLISHED
+from producer.metrics import DEDUPLICATED, EXTRACTED, PUBLISHED
 from producer.run import RunReport
 from runtime.exit_codes import ExitCode
 from runtime.settings import Settings
@@ -78,11 +78,16 @@ def test_one_pass_reports_its_counts(
     assert "prices: 5 extracted" in ingest("run", "prices").out
 
 
-def test_a_pass_says_how_many_items_were_there_already(
+def test_a_pass_says_what_was_there_already_and_how_far_it_came(
     ingest: Ingest, folder: Path, run_once: RunOnce
 ) -> None:
-    run_once(lambda _: replace(REPORT, published=2, deduplicated=3))
-    assert "5 extracted, 2 published, 3 there already, 0 rejected" in ingest("run", "prices").out
+    run_once(lambda _: replace(REPORT, published=0, deduplicated=5))
+    told = ingest("run", "prices").out
+    assert "5 extracted, 0 published, 5 there already, 0 rejected in 0.5 s; cursor 2026-01-01\n" in told
+    run_once(lambda _: replace(REPORT, cursor=None))
+    assert "5 published, 0 rejected in 0.5 s; no cursor yet\n" in ingest("run", "prices").out
+    (folder / "odd.py").write_text(FAILS.format(body="yield 1"))
+    assert ingest("run", "odd").out.endswith("in 0.5 s\n")
 
 
 def test_a_pass_that_was_interrupted_says_so(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
@@ -121,11 +126,29 @@ def test_a_backfill_that_a_limit_ends_is_not_left_to_a_daemon(
         raise RunLimitedError("prices: quota 60/hour is used up until 13:00")
 
     run_once(limited)
-    assert "or leave it to the daemon" in ingest("run", "prices").err
     result = ingest(*BACKFILL)
+    assert result.code == ExitCode.LATER
     assert "quota 60/hour" in result.err
     assert "next: at that time, the same command goes on" in result.err
     assert "daemon" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("extracted", "said"),
+    [(0, "nothing was extracted"), (2, "2 extracted, 0 published, 0 rejected; what was")],
+)
+def test_a_limit_is_no_failure_and_says_only_what_has_been(
+    ingest: Ingest, folder: Path, run_once: RunOnce, extracted: int, said: str
+) -> None:
+    def limited(_: BaseConnector) -> RunReport:
+        EXTRACTED.labels("prices").inc(extracted)
+        raise RunLimitedError("prices: waiting until 13:00 because of rate limit of prices")
+
+    run_once(limited)
+    result = ingest("run", "prices")
+    assert result.code == ExitCode.LATER
+    assert f"because of rate limit of prices\n  {said}" in result.err
+    assert "next: run it again at that time, or leave it to the daemon" in result.err
 
 
 @pytest.mark.parametrize(
@@ -204,6 +227,19 @@ def test_a_pass_whose_connector_fails_says_what_try_says_and_what_was_published(
         assert f"source odd, after {count} items: {said}\n" in tried.err
         assert f"{folder / 'odd.py'}:{line}\n" in tried.err
     assert json.loads(tried.out)["ok"] is False
+
+
+def test_a_failed_pass_says_what_was_there_already(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:
+    def fail_late(_: BaseConnector) -> RunReport:
+        EXTRACTED.labels("odd").inc(3)
+        DEDUPLICATED.labels("odd").inc(2)
+        raise source_error("odd", "extract", KeyError("answer"))
+
+    (folder / "odd.py").write_text(FAILS.format(body="yield 1"))
+    run_once(fail_late)
+    result = ingest("run", "odd", "--json")
+    assert "3 extracted, 0 published, 2 there already, 0 rejected; what was published stays" in result.err
+    assert json.loads(result.out)["deduplicated"] == 2
 
 
 def test_an_error_as_json_shows_no_secret(ingest: Ingest, folder: Path, run_once: RunOnce) -> None:

@@ -115,6 +115,26 @@ def test_dead_letters_show_their_headers(ingest: Ingest, producer: Producer) -> 
     assert "cannot be decoded: " in result.out
 
 
+def test_dead_letters_that_are_json_and_no_object_are_shown_as_json(
+    ingest: Ingest, producer: Producer
+) -> None:
+    publish(producer, b"7", b"null", b'"text"', b"x", topic=f"{TOPIC}.dlq", headers={"stage": b"producer"})
+    *shown, garbage = lines(ingest, "prices", "--dead-letters")
+    assert [(line["value"], line["fault"]) for line in shown] == [(7, None), (None, None), ("text", None)]
+    assert garbage["value"] == b"x".hex()
+
+
+def test_the_first_records_are_those_of_all_partitions_by_time(ingest: Ingest, producer: Producer) -> None:
+    for number in range(20):
+        producer.produce(
+            TOPIC, encoded(number), "k", partition=number % 3, timestamp=1_700_000_000_000 + number
+        )
+    assert producer.flush(10) == 0
+    shown = lines(ingest, "prices", "--from-beginning", "--limit", "5")
+    assert [line["value"]["n"] for line in shown] == [0, 1, 2, 3, 4]
+    assert [line["value"]["n"] for line in lines(ingest, "prices", "--limit", "2")] == [18, 19]
+
+
 def test_an_empty_topic_is_told_as_such(ingest: Ingest, producer: Producer) -> None:
     publish(producer, topic=TOPIC)
     producer.list_topics(TOPIC, timeout=10)
