@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from random import random
+from typing import Literal
 
 from producer.backoff import retry_wait, server_wait
 from producer.engine import Requeued
@@ -24,6 +25,7 @@ from schemas.records import JobPayload
 MAX_ATTEMPTS = 5
 _REMEMBERED = 1000
 
+PutBack = Literal["BLOCKED", "RETRYING"]
 Outcome = RunReport | Requeued | BaseException
 
 
@@ -80,7 +82,7 @@ class Scheduler:
             self._ticks[source] = ticks
             if last_completed is not None:
                 self._successes[source] = last_completed
-            failed = next((job for job in jobs if job.failed is not None), None)
+            failed = self._newest_failed(jobs)
             for job in jobs:
                 if job.failed is None and job.tick is None:
                     self._put(job, stored=True)
@@ -179,7 +181,7 @@ class Scheduler:
                     continue
                 self._recover(source)
                 self._running[source] = queued
-                self._tell(source, State.RUNNING, queued.job.reason)
+                self._tell(source, State.RUNNING, _asked(queued.job))
                 return queued.job
         return None
 
@@ -197,7 +199,7 @@ class Scheduler:
             elif isinstance(outcome, RunReport):
                 self._ended(queued, completed=outcome.completed)
             elif isinstance(outcome, Requeued):
-                self._again(queued.job, outcome.not_before, State.BLOCKED, outcome.reason)
+                self._again(queued.job, outcome.not_before, "BLOCKED", outcome.reason)
             else:
                 self._went_wrong(queued, outcome)
             self._release(source)
@@ -243,8 +245,11 @@ class Scheduler:
     def _ended(self, queued: Queued, *, completed: bool) -> None:
         source, now = queued.source, self._now()
         if not completed:
-            # By the end of the process, of its ownership, or a pause. Its record stays.
-            self._queue.put(queued.job, now, stored=queued.stored, waits=queued.waits)
+            # By the end of the process or a pause. What has begun is no missed tick: it goes on, here or
+            # elsewhere.
+            if not queued.stored:
+                self._journal.keep(queued.job)
+            self._queue.put(queued.job, now, stored=True, waits=queued.waits)
             self._tell(source, State.SCHEDULED, "stopped before its end", now)
             return
         if queued.job.until is None:
@@ -259,26 +264,33 @@ class Scheduler:
         self._failures[queued.source] = Failure(now, reason)
         if step is NextStep.WAIT:
             due = now + server_wait(queued.waits, self._jitter)
-            self._again(queued.job, due, State.BLOCKED, reason, waits=queued.waits + 1)
+            self._again(queued.job, due, "BLOCKED", reason, waits=queued.waits + 1)
         elif step is NextStep.STOP or queued.job.attempt >= MAX_ATTEMPTS:
-            failed = queued.job.model_copy(update={"failed": now, "reason": reason})
+            failed = queued.job.model_copy(update={"failed": now, "reason": reason, "waits": None})
             self._journal.keep(failed)
             self._be_failed(failed)
         else:
             due = now + retry_wait(queued.job.attempt, error, self._jitter)
             attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
-            self._again(attempt, due, State.RETRYING, reason)
+            self._again(attempt, due, "RETRYING", reason)
 
-    def _again(self, job: JobPayload, due: datetime, state: State, reason: str, *, waits: int = 0) -> None:
-        job = job.model_copy(update={"not_before": due, "reason": reason})
+    def _again(self, job: JobPayload, due: datetime, state: PutBack, reason: str, *, waits: int = 0) -> None:
+        job = job.model_copy(update={"not_before": due, "reason": reason, "waits": state})
         self._queue.put(job, due, stored=True, waits=waits)
         self._journal.keep(job)
-        self._tell(job.source, state, reason, due)
+        self._tell(job.source, State(state), reason, due)
 
     def _end(self, job: JobPayload, *, stored: bool = True) -> None:
         self._over.append(job.job_id)
         if stored:
             self._journal.drop(job)
+
+    def _newest_failed(self, jobs: Sequence[JobPayload]) -> JobPayload | None:
+        """The one that the source is FAILED by; forgets those that failed before it."""
+        failed = sorted((job for job in jobs if job.failed is not None), key=lambda job: str(job.failed))
+        for former in failed[:-1]:
+            self._end(former)
+        return failed[-1] if failed else None
 
     def _be_failed(self, failed: JobPayload) -> None:
         """No ticks from now on; jobs that were asked for still come due, and each is a way back."""
@@ -302,7 +314,7 @@ class Scheduler:
 
     def _revive(self, failed: JobPayload, attempt: int) -> JobPayload:
         """The failed job, to be tried again at once; kept as such, so that it is what another owner finds."""
-        update = {"failed": None, "attempt": attempt, "not_before": None}
+        update = {"failed": None, "attempt": attempt, "not_before": None, "waits": None}
         revived = failed.model_copy(update=update)
         self._journal.keep(revived)
         return revived
@@ -344,7 +356,7 @@ class Scheduler:
         """Tell the state that follows from what is known, after something else than a run has changed it."""
         failed, running = self._failed.get(source), self._running.get(source)
         if running is not None:
-            self._tell(source, State.RUNNING, running.job.reason)
+            self._tell(source, State.RUNNING, _asked(running.job))
         elif failed is not None:
             self._tell(source, State.FAILED, failed.reason)
         else:
@@ -353,8 +365,9 @@ class Scheduler:
     def _tell_clock(self, source: str) -> None:
         queued = min((queued for queued in self._known() if queued.source == source), default=None)
         if queued is not None:
-            of_schedule = queued.job.tick is not None and queued.job.attempt == 1
-            self._tell(source, State.SCHEDULED, None if of_schedule else queued.job.reason, queued.due)
+            of_schedule = queued.job.tick is not None and queued.job.waits is None
+            reason = None if of_schedule else queued.job.reason
+            self._tell(source, State(queued.job.waits or State.SCHEDULED), reason, queued.due)
         elif source in self._ticks:
             self._tell(source, State.FAILED, "its schedule gives no next time")
         else:
@@ -370,3 +383,8 @@ class Scheduler:
         status = Status(state, self._now(), reason, next_due, success, failure)
         self._statuses[source] = status
         self._on_status(source, status)
+
+
+def _asked(job: JobPayload) -> str | None:
+    """Why it runs: who asked for it, or what became of its last attempt."""
+    return job.reason if job.waits is None or job.reason is None else f"again, after: {job.reason}"

@@ -1,5 +1,6 @@
 """What travels between the parts: a record in its envelope, and the job that asks for a run."""
 
+from typing import Literal
 from uuid import uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
@@ -32,7 +33,8 @@ class JobPayload(BaseModel):
 
     `failed` is when its last attempt was used up: it is kept to be seen, and runs again only if it is asked
     for. `restart` asks for a new start of what the source is at, be it a run or a failed job; if it is at
-    nothing, for a run.
+    nothing, for a run. `waits` says of a job that was put back what it waits for: a limit or a server, or its
+    next attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +49,7 @@ class JobPayload(BaseModel):
     tick: AwareDatetime | None = None
     failed: AwareDatetime | None = None
     restart: bool = False
+    waits: Literal["BLOCKED", "RETRYING"] | None = None
 
 
 class Pause(BaseModel):

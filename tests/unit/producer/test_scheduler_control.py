@@ -7,6 +7,7 @@ import pytest
 
 from connectors.base import Missed
 from connectors.schedule import every
+from producer.engine import Requeued
 from producer.errors import CursorError
 from producer.scheduler import MAX_ATTEMPTS, Scheduler
 from producer.states import State
@@ -116,6 +117,36 @@ def test_a_producer_started_after_the_failure_tries_once_more(
     assert state(later) == (State.FAILED, "still")
 
 
+def test_what_a_job_waits_for_outlives_its_owner(
+    scheduler: Scheduler, clock: SettableClock, records: Records
+) -> None:
+    scheduler.add("weather", HOURLY, None)
+    run(scheduler, Requeued(START + timedelta(minutes=5), "quota 750/hour"))
+    other = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=records)
+    other.add("weather", HOURLY, None, list(records.jobs.values()))
+    assert state(other) == (State.BLOCKED, "quota 750/hour")
+    clock.forward(300)
+    assert other.take_due() is not None
+    assert state(other) == (State.RUNNING, "again, after: quota 750/hour")
+    other.done("weather", ValueError("odd"))
+    third = Scheduler(now=clock.now, journal=records)
+    third.add("weather", HOURLY, None, list(records.jobs.values()))
+    assert state(third) == (State.RETRYING, "odd")
+
+
+def test_of_several_failed_jobs_the_newest_says_why_and_the_others_are_over(
+    scheduler: Scheduler, clock: SettableClock, records: Records
+) -> None:
+    former = asked("a").model_copy(update={"failed": START, "reason": "once"})
+    newest = asked("b").model_copy(update={"failed": START + timedelta(seconds=9), "reason": "again"})
+    records.jobs = {"b": newest, "a": former}
+    clock.forward(10)
+    scheduler = Scheduler(now=lambda: START, journal=records)
+    scheduler.add("weather", HOURLY, None, [newest, former])
+    assert state(scheduler) == (State.FAILED, "again")
+    assert records.jobs == {"b": newest}
+
+
 def test_what_is_read_late_of_a_failed_job_does_not_bring_it_back(
     scheduler: Scheduler, clock: SettableClock, records: Records
 ) -> None:
@@ -193,6 +224,21 @@ def test_what_is_left_of_missed_ticks_is_found_by_the_next_producer(
     other = Scheduler(now=clock.now, journal=records)
     other.add("weather", ticks, clock.now(), list(records.jobs.values()))
     assert made_up(other) == [2, 3]
+
+
+def test_a_tick_interrupted_in_mid_run_is_no_missed_one(
+    scheduler: Scheduler, clock: SettableClock, records: Records
+) -> None:
+    ticks = Ticks("weather", every(hours=1), "skip")
+    scheduler.add("weather", ticks, START)
+    clock.forward(3600)
+    begun = run(scheduler, replace(REPORT, completed=False))
+    clock.forward(60)
+    other = Scheduler(now=clock.now, journal=records)
+    other.add("weather", ticks, START, list(records.jobs.values()))
+    assert other.take_due() == begun
+    other.done("weather", REPORT)
+    assert records.jobs == {}
 
 
 def made_up(scheduler: Scheduler) -> list[int]:
