@@ -107,7 +107,7 @@ def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_j
         return
     typer.echo(f"{name}: asked for, job {job_id}")
     if told.state is State.UNASSIGNED:
-        session.say(f"it runs as soon as a producer does: {told.detail}")
+        session.say(f"it runs as soon as a producer runs it: {told.detail}")
     elif told.pause is not None:
         session.say(f"it is paused; next: ingest connectors resume {name}")
     elif told.state is State.BLOCKED:

@@ -41,9 +41,11 @@ def _of_fleet(row: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     told = asked.told.get(row["source"] or "")
     if told is None or row["state"] in _OWN_WORD:
         return {}
-    if told.told is None and row["state"] != "ready":
-        return {}
-    return facts_of(told)
+    if told.told is not None:
+        return facts_of(told)
+    # Nobody has told of it yet: worth a word only if somebody should have, or has asked for something.
+    is_awaited = bool(told.holder or told.pause or told.jobs)
+    return facts_of(told) if is_awaited and row["state"] == "ready" else {}
 
 
 def _jobs(row: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ obeys, now or when it comes; its answer is the source's state.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from confluent_kafka import KafkaException
 from pydantic import JsonValue
@@ -16,7 +17,8 @@ from connectors.registry import ConnectorRegistry
 from producer.errors import BrokerAwayError
 from producer.jobs import JobsTopic, Request, key_of, parse_request
 from producer.limiter import utc_now
-from producer.members import owned_partitions
+from producer.members import holders
+from producer.partitioning import partition_of
 from producer.states import State
 from producer.states_topic import Announcement, read_states
 from producer.topics import Topics
@@ -29,24 +31,26 @@ from schemas.records import JobPayload, Pause
 
 _FLUSH_SECONDS = 10.0
 _LOOK_SECONDS = 0.3
+NOBODY = ""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A source as the fleet has it. `told` is what was announced last, None if nothing ever was; `owned`:
-    a producer has the source now, None if the broker does not say. `jobs` are those that wait.
+    """A source as the fleet has it. `told` is what was announced last, None if nothing ever was; `holder`:
+    which producer has its partition now, NOBODY, or None if that is not known. `jobs` are those that wait.
     """
 
     source: str
     told: Announcement | None
-    owned: bool | None
+    holder: str | None
     pause: Pause | None
     jobs: tuple[JobPayload, ...]
 
     @property
     def present(self) -> Announcement | None:
         """What its owner of now has announced; None without one."""
-        return None if self.owned is False else self.told
+        known_by_now = self.told is not None and self.holder in (self.told.owner, None)
+        return self.told if known_by_now else None
 
     @property
     def state(self) -> State:
@@ -59,7 +63,12 @@ class Told:
         if self.present is not None:
             return self.present.reason
         pause = f"; it is paused by {self.pause.by}" if self.pause else ""
-        return f"no producer runs it: start one with `ingest producer run`{pause}"
+        if self.holder in (NOBODY, None):
+            return f"no producer runs it: start one with `ingest producer run`{pause}"
+        return (
+            f"the producer {self.holder} has its partition, but does not run it: it is just taking it over, "
+            f"skips it, or was started before its file was there; in the last case start it again{pause}"
+        )
 
 
 class Control:
@@ -73,14 +82,18 @@ class Control:
         self._group = settings.producer.group
         self.connectors = connectors
         self._topics = Topics(self._properties, settings.producer)
+        self._partitions = cache(lambda: self._topics.partitions(self._names.jobs))
 
     def sources(self) -> dict[str, Told]:
         """All sources that were ever announced or asked for something, by name."""
         announced = read_states(self._reader, self._names.states)
         requests = self._requests()
-        owned = self._owned()
-        names = sorted({*announced, *(request.source for request in requests)})
-        return {name: _told(name, announced.get(name), owned, requests) for name in names}
+        names = sorted({*announced, *(one.source for one in requests), *self.connectors.sources})
+        held = self._held()
+        return {
+            name: _told(name, told, self._holder(name, told, held), requests)
+            for name, told in ((name, announced.get(name)) for name in names)
+        }
 
     def source(self, name: str) -> Told:
         """One source; UnknownSourceError if neither this machine nor the fleet knows it."""
@@ -132,11 +145,8 @@ class Control:
             raise BrokerAwayError(f"the broker has not acknowledged the request on {jobs.topic}: ask again")
 
     def _jobs(self, announced: Announcement | None) -> JobsTopic:
-        plugins = self.connectors.sources.items()
-        keys = {name: upstream_name(plugin.cls) for name, plugin in plugins}
-        jobs = JobsTopic(
-            self._properties, self._names.jobs, keys, lambda: self._topics.partitions(self._names.jobs)
-        )
+        keys = {name: self._key(name) for name in self.connectors.sources}
+        jobs = JobsTopic(self._properties, self._names.jobs, keys, self._partitions)
         if announced is not None:
             # Where its producer looks for it, whatever this machine thinks.
             jobs.place(announced.source, announced.partition)
@@ -151,22 +161,33 @@ class Control:
             raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
         return sorted(filter(None, newest.values()), key=key_of)
 
-    def _owned(self) -> frozenset[int] | None:
+    def _key(self, name: str) -> str:
+        plugin = self.connectors.sources.get(name)
+        return upstream_name(plugin.cls) if plugin else name
+
+    def _held(self) -> dict[int, str | None] | None:
         try:
-            return owned_partitions(self._properties, self._group, self._names.jobs)
+            return holders(self._properties, self._group, self._names.jobs)
         except BrokerAwayError:
             return None
 
+    def _holder(
+        self, name: str, announced: Announcement | None, held: dict[int, str | None] | None
+    ) -> str | None:
+        if not held:
+            return None if held is None else NOBODY
+        if announced is not None:
+            return held.get(announced.partition, NOBODY)
+        return held.get(partition_of(self._key(name).encode(), self._partitions()), NOBODY)
 
-def _told(
-    name: str, announced: Announcement | None, owned: frozenset[int] | None, requests: list[Request]
-) -> Told:
+
+def _told(name: str, announced: Announcement | None, holder: str | None, requests: list[Request]) -> Told:
     own = [request for request in requests if request.source == name]
     pauses = [request for request in own if isinstance(request, Pause)]
     return Told(
         source=name,
         told=announced,
-        owned=None if announced is None or owned is None else announced.partition in owned,
+        holder=holder,
         pause=pauses[0] if pauses else None,
         jobs=tuple(request for request in own if isinstance(request, JobPayload)),
     )

@@ -25,6 +25,7 @@ from confluent_kafka import (
 from producer.custody import Custody
 from producer.jobs import Request, parse_request
 from producer.lease import TimedLease
+from producer.members import member_id
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from runtime.stopping import Deadline
@@ -222,6 +223,7 @@ def _properties(settings: Settings) -> Mapping[str, Any]:
         settings.kafka,
         **{name: value for name, value in preferred.items() if name not in chosen},
         **{
+            "client.id": member_id(str(chosen.get("client.id", "ingest"))),
             "group.id": settings.producer.group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,

@@ -1,4 +1,7 @@
-"""Which partitions of the jobs topic have an owner now, by the group's own word."""
+"""Who has which partition of the jobs topic now, by the group's own word.
+
+A member's client id ends with the name of its process, the one that it tells its sources' states by.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +10,19 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from producer.errors import BrokerAwayError
+from producer.target import writer_name
 
 _TIMEOUT = 10.0
 
 
-def owned_partitions(properties: Mapping[str, Any], group: str, topic: str) -> frozenset[int]:
-    """The partitions of `topic` that members of `group` have; none if there is no such group.
+def member_id(client_id: str) -> str:
+    """The client id of this process as a member of the group."""
+    return f"{client_id}/{writer_name()}"
+
+
+def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, str | None]:
+    """Who has each partition of `topic` that members of `group` have: host and process, None for a member
+    that does not say. Empty if there is no such group.
 
     Raises BrokerAwayError, also where the broker does not tell.
     """
@@ -23,9 +33,13 @@ def owned_partitions(properties: Mapping[str, Any], group: str, topic: str) -> f
         members = future.result(timeout=_TIMEOUT).members
     except KafkaException as exc:
         if exc.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return frozenset()
+            return {}
         raise BrokerAwayError(f"the broker does not say who is in the group {group}: {exc}") from exc
     except TimeoutError as exc:
         raise BrokerAwayError(f"the broker does not say who is in the group {group}") from exc
-    owned = [place for member in members for place in member.assignment.topic_partitions]
-    return frozenset(place.partition for place in owned if place.topic == topic)
+    return {
+        place.partition: str(member.client_id).rpartition("/")[2] if "/" in str(member.client_id) else None
+        for member in members
+        for place in member.assignment.topic_partitions
+        if place.topic == topic
+    }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -117,6 +118,26 @@ def test_a_pause_outlives_the_producer_and_a_reset_publishes_nothing_twice(
     assert (ended["extracted"], ended["published"], ended["deduplicated"]) == (10, 0, 10)
     assert ids(settings, "alpha") == list(range(10))
     until(lambda: not listed(ask)["alpha"]["waiting_jobs"], what="its tombstone")
+
+
+def test_a_source_that_its_producer_does_not_know_is_told_with_that_producer(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    write_connector(folder, "alpha", TEN)
+    daemon.start()
+    until(lambda: listed(ask)["alpha"]["state"] == "SCHEDULED", what="its first run")
+    write_connector(folder, "beta", TEN)
+    beta = ask("trigger", "beta")
+    assert (beta["state"], beta["owner"]) == ("UNASSIGNED", None)
+    assert f"{socket.gethostname()}:{daemon.process.pid} has its partition" in beta["detail"]
+    assert daemon.end() == 0
+    (folder / "alpha.py").unlink()
+    daemon.start()
+    until(lambda: ids(settings, "beta") == list(range(10)), what="the run that was asked for")
+    gone = listed(ask)["alpha"]
+    assert (gone["state"], gone["owner"]) == ("UNASSIGNED", None)
+    assert "does not run it" in gone["detail"]
+    assert daemon.end() == 0
 
 
 def test_a_failed_source_waits_for_a_restart(

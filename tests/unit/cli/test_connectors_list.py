@@ -22,7 +22,7 @@ def told(state: State, *jobs: JobPayload, reason: str | None = None, pause: Paus
     announced = Announcement(
         source="prices", state=state, since=NOON, reason=reason, owner="host:17", partition=0
     )
-    return Told("prices", announced, True, pause, jobs)
+    return Told("prices", announced, "host:17", pause, jobs)
 
 
 def line(ingest: Ingest, monkeypatch: pytest.MonkeyPatch, prices: Told) -> str:

@@ -35,7 +35,7 @@ class Stubborn(Control):
     def source(self, name: str) -> Told:
         state = self.state
         told = None if state is None else Announcement(state=state, since=NOON, owner="a:1", partition=0)
-        return Told(name, told, None if told is None else True, self.asked, ())
+        return Told(name, told, "a:1" if told else None, self.asked, ())
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_what_is_no_cursor_is_refused() -> None:
 def test_only_a_paused_source_s_cursor_is_set(state: State | None, paused: bool, refused: str | None) -> None:
     told = Announcement(state=state, since=NOON, owner="a:1", partition=0) if state else None
     pause = Pause(source="readings", at=NOON, by="ann") if paused else None
-    source = Told("readings", told, None if told is None else True, pause, ())
+    source = Told("readings", told, "a:1" if told else None, pause, ())
     if refused is None:
         check_paused(source)
     else:
