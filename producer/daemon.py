@@ -168,7 +168,7 @@ def _clocks(
     for name, needs in refused.items():
         _log.warning("source_not_configured", source=name, needs=needs)
     for name, plugin in wanted.items():
-        scheduler.unassigned(name, "no producer has been seen to run it yet")
+        scheduler.unassigned(name, "the group has not given it to this one")
         if name not in refused:
             ticks[name] = Ticks.of(name, plugin.cls)
     return ticks, refused
@@ -185,7 +185,8 @@ def _drain(parts: Parts, workers: Workers, deadline: Deadline) -> None:
 
 def _telling(states: StatesTopic) -> Callable[[str, Status], None]:
     def tell(source: str, status: Status) -> None:
-        for state in State:
+        # All 0 where another producer runs it.
+        for state in set(State) - {State.UNASSIGNED}:
             STATE.labels(source, state).set(state is status.state)
         states.tell(source, status)
         if status.state is State.FAILED:

@@ -25,7 +25,9 @@ LAST_SUCCESS = Gauge(
     "When a run last reached the end of its source",
     ["source"],
 )
-STATE = Gauge("ingest_source_state", "1 for the state a source is in, 0 for the others", ["source", "state"])
+STATE = Gauge(
+    "ingest_source_state", "1 for the state of a source that this producer runs, else 0", ["source", "state"]
+)
 RETRIES = Counter("ingest_retries", "Jobs put back after a failure", ["source"])
 LIMITED = Counter("ingest_rate_limited", "Jobs put back by a rate limit", ["source"])
 WAITING = Gauge(

@@ -51,6 +51,9 @@ class Overview:
         return "skipped by INGEST_CONNECTORS__SKIP" if name in self._skipped else "not scheduled yet"
 
     def _state(self, name: str, status: Status) -> str:
+        if status.state is State.UNASSIGNED:
+            # Of the fleet it may well be assigned; only `ingest connectors list` knows.
+            return f"not run by this producer since {_time(status.since)}: {status.reason}"
         told = f"{status.state} since {_time(status.since)}"
         if status.state is not State.RUNNING:
             return told if status.reason is None else f"{told}: {self._short(status.reason)}"

@@ -59,7 +59,7 @@ class Producers:
         return {
             name
             for name, _, state in lines
-            if name in self.sources and not state.startswith(("UNASSIGNED", "not scheduled"))
+            if name in self.sources and not state.startswith(("not run by", "not scheduled"))
         }
 
     def owner(self, source: str, among: Sequence[DaemonProcess]) -> DaemonProcess:

@@ -91,7 +91,7 @@ def test_two_producers_share_and_kill_9_hands_over(settings: Settings, folder: P
     until(lambda: running(one) == set(SOURCES), what="all sources in the first producer")
     two = start("two")
     until(lambda: shared(one, two), what="sources in both")
-    assert any("UNASSIGNED" in line for line in one.probe("/readyz?verbose")[1].splitlines())
+    assert any("not run by this producer" in line for line in one.probe("/readyz?verbose")[1].splitlines())
     one.process.kill()
     until(lambda: running(two) == set(SOURCES), what="the take-over", seconds=TAKE_OVER)
     counts = {source: len(ids(settings, source)) for source in SOURCES}

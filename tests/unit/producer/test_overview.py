@@ -115,3 +115,10 @@ def test_no_line_has_a_secret_or_a_line_break_or_is_endless(scheduler: Scheduler
     assert "http://me:**********@api/ x" in line
     assert "s3c" not in line
     assert len(line) < 500
+
+
+def test_what_another_producer_runs_is_not_called_unassigned(scheduler: Scheduler) -> None:
+    scheduler.unassigned("weather", "another producer runs it")
+    assert weather(scheduler) == (
+        "weather: not run by this producer since 2026-01-01T12:00:00Z: another producer runs it"
+    )
