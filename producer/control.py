@@ -153,13 +153,15 @@ class Control:
         return jobs
 
     def _requests(self) -> list[Request]:
-        newest: dict[bytes, Request | None] = {}
+        # By partition: one that was moved is deleted where it was.
+        newest: dict[tuple[int | None, bytes], Request | None] = {}
         try:
             for message in read_to_end(self._reader, self._names.jobs, timeout=_FLUSH_SECONDS):
-                newest[message.key() or b""] = parse_request(message) if message.value() else None
+                place = (message.partition(), message.key() or b"")
+                newest[place] = parse_request(message) if message.value() else None
         except (KafkaException, DependencyError) as exc:
             raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
-        return sorted(filter(None, newest.values()), key=key_of)
+        return sorted({key_of(one): one for one in newest.values() if one}.values(), key=key_of)
 
     def _key(self, name: str) -> str:
         plugin = self.connectors.sources.get(name)

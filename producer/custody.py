@@ -5,7 +5,7 @@ Who owns what is decided in the group, which is the fleet's to follow.
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -75,33 +75,44 @@ class Custody:
         for source, reason in self._refused.items():
             if self._jobs.partition(source) == partition:
                 self._scheduler.refuse(source, reason)
-        astray = [one for one in found if one in self._ticks and self._jobs.partition(one) != partition]
-        for source in sorted(astray):
-            _log.error("job_in_former_partition", source=source, jobs=sorted(found[source]))
+        for source, own in found.items():
+            if source in self._ticks and self._jobs.partition(source) != partition:
+                self._move(source, own.values(), partition)
         for source in self._ticks:
             if self._jobs.partition(source) == partition:
                 self._take(source, found.get(source, {}))
 
-    def offer(self, request: Request) -> None:
-        """A job or a pause was written while its source is ours."""
+    def _move(self, source: str, requests: Collection[Request], former: int) -> None:
+        """Of a time when the topic had fewer partitions, or the source another upstream. Read again there."""
+        _log.info("jobs_moved", source=source, former=former, jobs=sorted(map(key_of, requests)))
+        self._jobs.move(requests, former)
+
+    def offer(self, partition: int, request: Request) -> None:
+        """A job or a pause was written to `partition` while that is ours."""
+        if request.source in self._ticks and self._jobs.partition(request.source) != partition:
+            self._move(request.source, [request], partition)
+            return
         with self._lock:
             if request.source in self._early:
                 self._early[request.source][key_of(request)] = request
             elif self._ownership.given(request.source):
                 self._obey(request)
 
-    def cancel(self, key: str) -> None:
-        """The record of a job or pause was deleted."""
+    def cancel(self, partition: int, key: str) -> None:
+        """The record of a job or pause was deleted from `partition`; it may have been moved elsewhere."""
         with self._lock:
-            for early in self._early.values():
-                early.pop(key, None)
-            source = paused_source(key)
-            if source is None:
-                self._scheduler.cancel(key)
-            elif self._ownership.given(source):
-                _log.info("source_resumed", source=source)
-                self._engine.allow(source)
-                self._scheduler.resume(source)
+            for source, early in self._early.items():
+                if self._jobs.partition(source) == partition:
+                    early.pop(key, None)
+            paused = paused_source(key)
+            if paused is None:
+                self._scheduler.cancel(
+                    lambda job: job.job_id == key and self._jobs.partition(job.source) == partition
+                )
+            elif self._jobs.partition(paused) == partition and self._ownership.given(paused):
+                _log.info("source_resumed", source=paused)
+                self._engine.allow(paused)
+                self._scheduler.resume(paused)
 
     def _obey(self, request: Request) -> None:
         source = request.source
@@ -186,7 +197,8 @@ class Custody:
             thread.start()
 
     def _catch_up(self, source: str, requests: Mapping[str, Request]) -> None:
-        """Carry out what was written while the place in the group was in doubt."""
+        """Obey what was written, and forget what was deleted, while the place in the group was in doubt."""
+        self._scheduler.cancel(lambda job: job.source == source and job.job_id not in requests)
         if not any(isinstance(request, Pause) for request in requests.values()):
             self._engine.allow(source)
             self._scheduler.resume(source)

@@ -176,9 +176,9 @@ class Fleet:
             if request is not None:
                 share.requests[key] = request
         elif request is not None:
-            self._custody.offer(request)
+            self._custody.offer(_partition(message), request)
         elif message.value() is None:
-            self._custody.cancel(key.decode(errors="replace"))
+            self._custody.cancel(_partition(message), key.decode(errors="replace"))
 
     def _handle(self, error: KafkaError, message: Message) -> None:
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public name of the event

@@ -4,7 +4,7 @@ A source's pause is such a record, too: whoever runs the source reads it with it
 of a partition reads it as a member of the group (see `fleet`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from schemas.records import JobPayload, Pause
 Request = JobPayload | Pause
 # No job has such an id: those are letters and digits, or chosen by who writes them.
 _PAUSE = "pause/"
+_MOVE_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -66,6 +67,14 @@ class JobsTopic:
             job = job.model_copy(update={"reason": shortened(self._hide(job.reason))})
         value = job.model_dump_json(exclude_none=True).encode()
         self._records.put(key_of(job), value, partition=self.partition(job.source))
+
+    def move(self, requests: Collection[Request], former: int) -> None:
+        """Bring them to where their sources' jobs are now. Without an answer they stay in both partitions."""
+        for request in requests:
+            self.keep(request)
+        if self.flush(_MOVE_SECONDS):
+            for request in requests:
+                self._records.put(key_of(request), None, partition=former)
 
     def drop(self, job: Request) -> None:
         """Write that the job, or the pause, is over."""

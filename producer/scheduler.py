@@ -116,15 +116,15 @@ class Scheduler:
         with self._lock:
             return source in self._running
 
-    def cancel(self, job_id: str) -> None:
-        """The record of a job was deleted: it is not run, unless it runs already.
+    def cancel(self, deleted: Callable[[JobPayload], bool]) -> None:
+        """The records of those jobs were deleted: they are not run, unless they run already.
 
         A tick stays: nobody asks for one, and only a producer that takes this one's for a former owner's
         deletes it.
         """
         with self._lock:
             gone = self._queue.remove(
-                lambda queued: queued.job.job_id == job_id and queued.stored and queued.job.tick is None
+                lambda queued: queued.stored and queued.job.tick is None and deleted(queued.job)
             )
             for queued in gone:
                 self._tell_present(queued.source)

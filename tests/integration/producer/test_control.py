@@ -1,17 +1,24 @@
 """What an operator asks of running producers through Kafka, with the command, from another process."""
 
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
+from producer.partitioning import partition_of
+from runtime.kafka import client_properties
 from runtime.settings import Settings
+from schemas.names import Names
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.producer.conftest import SKIP
 from tests.integration.producer.support import COUNTING, ORDERED, events, ids, stored, write_connector
@@ -137,6 +144,30 @@ def test_a_source_that_its_producer_does_not_know_is_told_with_that_producer(
     gone = listed(ask)["alpha"]
     assert (gone["state"], gone["owner"]) == ("UNASSIGNED", None)
     assert "does not run it" in gone["detail"]
+    assert daemon.end() == 0
+
+
+def test_pauses_and_jobs_go_along_when_the_jobs_topic_gets_more_partitions(
+    settings: Settings, folder: Path, daemon: DaemonProcess, ask: Ask
+) -> None:
+    placed = partial(partition_of, b"alpha")
+    write_connector(folder, "alpha", TEN)
+    daemon.start()
+    until(lambda: listed(ask)["alpha"]["state"] == "SCHEDULED", what="its first run")
+    ask("pause", "alpha")
+    job = ask("trigger", "alpha")["job_id"]
+    assert daemon.end() == 0
+    first = settings.producer.job_partitions
+    more = (count for count in itertools.count(first) if placed(count) != placed(first))
+    topic = Names(settings.topic_prefix).jobs
+    admin = AdminClient(client_properties(settings.kafka))
+    admin.create_partitions([NewPartitions(topic, next(more))])[topic].result()
+    daemon.start()
+    until(lambda: listed(ask)["alpha"]["state"] == "PAUSED", what="its pause")
+    assert [each["job_id"] for each in listed(ask)["alpha"]["waiting_jobs"]] == [job]
+    ask("resume", "alpha")
+    until(lambda: events(daemon, "run_ended", job_id=job), what="the run")
+    until(lambda: not listed(ask)["alpha"]["waiting_jobs"], what="its end")
     assert daemon.end() == 0
 
 

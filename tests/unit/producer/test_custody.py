@@ -1,6 +1,7 @@
 """Custody: what records of the jobs topic do to a source that is being taken, is owned, or was owned."""
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -27,12 +28,16 @@ class Topic:
     def __init__(self) -> None:
         self.kept: list[Request] = []
         self.dropped: list[str] = []
+        self.moved: dict[int, list[Request]] = {}
 
     def partition(self, source: str) -> int:
         return 0
 
     def keep(self, job: Request) -> None:
         self.kept.append(job)
+
+    def move(self, jobs: Iterable[Request], former: int) -> None:
+        self.moved[former] = [*jobs]
 
     def drop(self, job: Request) -> None:
         self.dropped.append(cast("JobPayload", job).job_id)
@@ -92,7 +97,7 @@ class Owner:
         """As the fleet does with what this process has written."""
         kept, self.topic.kept = self.topic.kept, []
         for request in kept:
-            self.custody.offer(request)
+            self.custody.offer(0, request)
 
     def run(self, outcome: object = REPORT) -> JobPayload:
         job = self.scheduler.take_due()
@@ -117,7 +122,7 @@ def restart() -> JobPayload:
 def test_a_restart_whose_run_fails_for_good_does_not_restart_itself(owner: Owner) -> None:
     owner.take()
     owner.run()
-    owner.custody.offer(restart())
+    owner.custody.offer(0, restart())
     assert owner.run(WRONG).job_id == "restart"
     owner.read_back()
     assert owner.state is State.FAILED
@@ -128,10 +133,10 @@ def test_a_restart_whose_run_fails_for_good_does_not_restart_itself(owner: Owner
 def test_a_restart_that_was_put_back_does_not_end_another_run(owner: Owner, clock: SettableClock) -> None:
     owner.take()
     owner.run()
-    owner.custody.offer(restart())
+    owner.custody.offer(0, restart())
     owner.run(Requeued(START + timedelta(minutes=10), "a quota"))
     clock.forward(300)
-    owner.custody.offer(JobPayload(source="weather", job_id="now"))
+    owner.custody.offer(0, JobPayload(source="weather", job_id="now"))
     assert owner.scheduler.take_due() is not None
     owner.read_back()
     assert owner.topic.dropped == []
@@ -152,7 +157,7 @@ def test_a_restart_is_not_forgotten_with_a_run_that_fails_before_it_extracts(own
     owner.take()
     owner.engine.extracting = False
     assert owner.scheduler.take_due() is not None
-    owner.custody.offer(restart())
+    owner.custody.offer(0, restart())
     owner.scheduler.done("weather", WRONG)
     assert owner.run().job_id == "restart"
 
@@ -160,7 +165,7 @@ def test_a_restart_is_not_forgotten_with_a_run_that_fails_before_it_extracts(own
 def test_a_tick_that_a_former_owner_put_back_late_is_not_a_second_clock(owner: Owner) -> None:
     owner.take()
     owner.run()
-    owner.custody.offer(JobPayload(source="weather", job_id="theirs", tick=START, attempt=2))
+    owner.custody.offer(0, JobPayload(source="weather", job_id="theirs", tick=START, attempt=2))
     assert owner.scheduler.take_due() is None
     assert owner.topic.dropped == ["theirs"]
 
@@ -169,11 +174,11 @@ def test_a_job_that_a_former_owner_put_back_or_failed_late_does_not_stay(owner: 
     owner.take()
     owner.run()
     job = JobPayload(source="weather", job_id="asked")
-    owner.custody.offer(job)
+    owner.custody.offer(0, job)
     owner.run()
     owner.topic.dropped.clear()
-    owner.custody.offer(job.model_copy(update={"attempt": 2}))
-    owner.custody.offer(JobPayload(source="weather", job_id="theirs", failed=START))
+    owner.custody.offer(0, job.model_copy(update={"attempt": 2}))
+    owner.custody.offer(0, JobPayload(source="weather", job_id="theirs", failed=START))
     assert owner.scheduler.take_due() is None
     assert owner.topic.dropped == ["asked", "theirs"]
 
@@ -183,15 +188,43 @@ def test_a_tick_whose_record_was_deleted_is_tried_again_all_the_same(
 ) -> None:
     owner.take()
     job = owner.run(ValueError("once"))
-    owner.custody.cancel(job.job_id)
+    owner.custody.cancel(0, job.job_id)
     assert owner.scheduler.next_due() == START + timedelta(seconds=5)
     clock.forward(5)
     assert owner.run().job_id == job.job_id
     assert owner.scheduler.next_due() == START + timedelta(hours=1)
 
 
-def test_jobs_and_pauses_in_a_partition_that_is_no_longer_their_sources_are_told(
-    owner: Owner, capsys: pytest.CaptureFixture[str]
-) -> None:
-    owner.custody.take(1, [Pause(source="weather", at=START, by="ann")])
-    assert "job_in_former_partition" in capsys.readouterr().out
+def test_jobs_and_pauses_are_moved_from_a_partition_that_is_no_longer_their_sources(owner: Owner) -> None:
+    requests: list[Request] = [Pause(source="weather", at=START, by="ann"), JobPayload(source="weather")]
+    owner.custody.take(1, requests)
+    assert owner.topic.moved == {1: requests}
+
+
+def test_a_job_that_was_deleted_while_the_place_was_in_doubt_is_not_run(owner: Owner) -> None:
+    kept, deleted = JobPayload(source="weather"), JobPayload(source="weather")
+    owner.take(kept, deleted)
+    running = owner.scheduler.take_due()
+    assert running is not None
+    gone = deleted if running.job_id == kept.job_id else kept
+    owner.custody.take(0, [running])
+    owner.scheduler.done("weather", REPORT)
+    left = owner.scheduler.take_due()
+    assert left is None or left.job_id != gone.job_id
+
+
+def test_what_is_deleted_from_a_former_partition_was_moved_and_stays_in_force(owner: Owner) -> None:
+    job = JobPayload(source="weather")
+    owner.take(job)
+    owner.custody.cancel(1, job.job_id)
+    assert owner.run().job_id == job.job_id
+    owner.custody.offer(0, Pause(source="weather", at=START, by="ann"))
+    owner.custody.cancel(1, "pause/weather")
+    assert owner.state is State.PAUSED
+
+
+def test_what_is_asked_for_in_a_former_partition_is_moved_before_it_is_obeyed(owner: Owner) -> None:
+    owner.take()
+    job = JobPayload(source="weather", not_before=START)
+    owner.custody.offer(1, job)
+    assert owner.topic.moved == {1: [job]}
