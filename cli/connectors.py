@@ -32,7 +32,7 @@ def list_all(context: typer.Context, as_json: Json = False) -> None:
     from runtime.exit_codes import ExitCode
 
     session = current(context, as_json=as_json)
-    settings = session.settings()
+    settings = session.settings(terse=True)
     registry = session.registry(settings)
     asked = fleet_states(settings, registry)
     rows = merged(_rows(registry, settings), asked)

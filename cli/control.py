@@ -84,7 +84,7 @@ def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Contro
     from runtime.kafka import check_properties
 
     session = current(context, as_json=as_json)
-    settings = session.settings()
+    settings = session.settings(terse=True)
     check_properties(settings.kafka)
     return session, Control(settings, session.registry(settings))
 

@@ -66,7 +66,7 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
     from schemas.names import Names
 
     session = current(context, as_json=as_json)
-    settings = session.settings()
+    settings = session.settings(terse=True)
     check_properties(settings.kafka)
     registry = session.registry(settings)
     connector = registry.get(name).cls
@@ -113,7 +113,7 @@ def _stored(session: Session, name: str | None) -> "list[Position]":
     from runtime.kafka import check_properties
     from schemas.names import Names
 
-    settings = session.settings()
+    settings = session.settings(terse=True)
     check_properties(settings.kafka)
     registry = session.registry(settings)
     with assembled(settings, registry) as parts:

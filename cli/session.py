@@ -35,13 +35,17 @@ class Session:
         self._loaded = load_with_origins(overrides, config=self.config)
         return self._loaded
 
-    def settings(self) -> "Settings":
-        """The settings of a command, with its log set up; raises SettingsError."""
+    def settings(self, *, terse: bool = False) -> "Settings":
+        """The settings of a command, with its log set up; raises SettingsError.
+
+        `terse`: of a command that only asks, the log is no part of the answer: it begins with warnings.
+        """
         from runtime.logging import configure_logging
         from runtime.redaction import secret_values
 
         settings = self.load().settings
-        log = settings.log.model_copy(update={"level": "error"}) if self.quiet else settings.log
+        level = "warning" if terse and settings.log.level == "info" else settings.log.level
+        log = settings.log.model_copy(update={"level": "error" if self.quiet else level})
         configure_logging(log, daemon=False, secrets=secret_values(settings))
         return settings
 

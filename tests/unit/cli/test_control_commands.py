@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 
 from producer.control import Control, Told
 from producer.positions import Position
@@ -128,3 +129,17 @@ def test_a_cursor_is_shown_as_it_may_be_typed(ingest: Ingest, folder: Path, stor
     _, first, second = ingest("connectors", "cursor", "show").out.splitlines()
     assert first.startswith("a       2026-01-01T12:00:00Z  never")
     assert second.startswith("b       no cursor yet         never")
+
+
+@pytest.mark.parametrize(("level", "told"), [("info", False), ("debug", True), ("warning", False)])
+def test_what_is_written_on_the_way_is_told_only_to_who_wants_details(
+    ingest: Ingest, control: type[Stubborn], level: str, told: bool
+) -> None:
+    def pause(self: Stubborn, name: str, by: str) -> None:
+        structlog.get_logger("producer.topics").info("topic_created", topic="_ingest.jobs")
+
+    control.state = State.PAUSED
+    control.pause = pause  # type: ignore[method-assign]
+    result = ingest("connectors", "pause", "prices", INGEST_LOG__LEVEL=level)
+    assert result.code == ExitCode.OK
+    assert ("topic_created" in result.err) == told
