@@ -1,7 +1,7 @@
 """Writes a compacted topic without waiting: what is lost is found again by whoever reads it."""
 
+import threading
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import structlog
@@ -19,7 +19,8 @@ class CompactedTopic:
         """Connects with the first record."""
         self.topic = topic
         self._properties = dict(properties)
-        self._producer = cache(self._open)
+        self._lock = threading.Lock()
+        self._opened: Producer | None = None
 
     def put(self, key: str, value: bytes | None, *, partition: int = -1) -> None:
         """Queue a record, None deletes; `partition` -1: by the key. What cannot be written is logged."""
@@ -34,12 +35,18 @@ class CompactedTopic:
         """Wait until all is acknowledged; False if that took too long."""
         return self._producer().flush(seconds) == 0
 
-    def _open(self) -> Producer:
-        return Producer({**self._properties, "enable.idempotence": True, "acks": "all", "linger.ms": 0})
+    def _producer(self) -> Producer:
+        own = {"enable.idempotence": True, "acks": "all", "linger.ms": 0}
+        with self._lock:
+            if self._opened is None:
+                self._opened = Producer({**self._properties, **own})
+            return self._opened
 
 
 def shortened(text: str) -> str:
     """`text` as a record may have it."""
+    # An answer's \ud800 is no text for UTF-8.
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 

@@ -78,9 +78,12 @@ class Custody:
         for source, own in found.items():
             if source in self._ticks and self._jobs.partition(source) != partition:
                 self._move(source, own.values(), partition)
-        for source in self._ticks:
-            if self._jobs.partition(source) == partition:
-                self._take(source, found.get(source, {}))
+        ours = [source for source in self._ticks if self._jobs.partition(source) == partition]
+        for source in ours:
+            # Not new to us after a doubt; somebody else may have asked its upstream meanwhile.
+            self._limiter.doubt(source)
+        for source in ours:
+            self._take(source, found.get(source, {}))
 
     def _move(self, source: str, requests: Collection[Request], former: int) -> None:
         """Of a time when the topic had fewer partitions, or the source another upstream. Read again there."""
@@ -204,6 +207,8 @@ class Custody:
             self._scheduler.resume(source)
         for request in requests.values():
             self._obey(request)
+        # Somebody else may have told of it in between.
+        self._scheduler.tell(source)
 
     def _take_over(self, source: str, over: threading.Event) -> None:
         waiting = Waiting(f"the take-over of {source}")

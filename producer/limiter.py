@@ -93,6 +93,10 @@ class RateLimiter:
         """
         self._upstream(source).acquire()
 
+    def doubt(self, source: str) -> None:
+        """Another process may have owned its upstream in between: read again before the next use."""
+        self._upstream(source).doubt()
+
     def release(self, source: str) -> None:
         """It owns it no longer, and all runs of its sources have ended: give back what is not used.
 

@@ -109,7 +109,15 @@ class Scheduler:
             self._queue.remove(lambda queued: queued.source == source)
             if source in self._running:
                 self._orphans.add(source)
+                if not self._running[source].stored:
+                    # A tick that has begun is no missed one; if it ends as a whole, its position says so.
+                    self._journal.keep(self._running[source].job)
             self._tell(source, State.UNASSIGNED, reason)
+
+    def tell(self, source: str) -> None:
+        """Tell its state once more."""
+        with self._lock:
+            self._tell_present(source)
 
     def running(self, source: str) -> bool:
         """Whether a job that `take_due` gave for `source` has not ended."""
@@ -245,11 +253,12 @@ class Scheduler:
     def _ended(self, queued: Queued, *, completed: bool) -> None:
         source, now = queued.source, self._now()
         if not completed:
-            # By the end of the process or a pause. What has begun is no missed tick: it goes on, here or
-            # elsewhere.
-            if not queued.stored:
-                self._journal.keep(queued.job)
-            self._queue.put(queued.job, now, stored=True, waits=queued.waits)
+            # By the end of the process or a pause. What has begun is no missed tick, and waits for nothing.
+            rested = {"waits": None, "reason": None if queued.job.waits else queued.job.reason}
+            job = queued.job.model_copy(update=rested)
+            if job != queued.job or not queued.stored:
+                self._journal.keep(job)
+            self._queue.put(job, now, stored=True, waits=queued.waits)
             self._tell(source, State.SCHEDULED, "stopped before its end", now)
             return
         if queued.job.until is None:
@@ -287,7 +296,8 @@ class Scheduler:
 
     def _newest_failed(self, jobs: Sequence[JobPayload]) -> JobPayload | None:
         """The one that the source is FAILED by; forgets those that failed before it."""
-        failed = sorted((job for job in jobs if job.failed is not None), key=lambda job: str(job.failed))
+        failed = [job for job in jobs if job.failed is not None]
+        failed.sort(key=lambda job: job.failed or self._born)
         for former in failed[:-1]:
             self._end(former)
         return failed[-1] if failed else None

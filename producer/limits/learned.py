@@ -33,7 +33,8 @@ class LearnedQuotas:
 
     def settle(self, host: str, quotas: Iterable[Quota], now: float) -> None:
         """A request to `host` has ended, with what its answer tells."""
-        self._under_way[host] -= 1
+        # It may have begun before an ownership that has ended.
+        self._under_way[host] = max(self._under_way[host] - 1, 0)
         told = [quota for quota in quotas if quota.remaining is not None and quota.reset is not None]
         for quota in told:
             self._heed(host, quota, now)

@@ -122,6 +122,12 @@ class UpstreamLimits:
         with self._lock:
             self._load()
 
+    def doubt(self) -> None:
+        """Another process may have owned it in between: read again what is stored, before the next use."""
+        with self._lock:
+            if self._own is not None:
+                self._begin()
+
     def release(self) -> None:
         """Ownership ends in good order: give back what was reserved and not used. Raises BrokerAwayError."""
         with self._lock:

@@ -63,18 +63,24 @@ class Engine:
 
 
 class Limiter:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def doubt(self, source: str) -> None:
+        self.asked.append("doubt")
+
     def acquire(self, source: str) -> None:
-        return None
+        self.asked.append("acquire")
 
     def release(self, source: str) -> None:
-        return None
+        self.asked.append("release")
 
 
 class Owner:
     """A custody of one source, `weather`, with its scheduler and its topic."""
 
     def __init__(self, clock: SettableClock) -> None:
-        self.topic, self.engine = Topic(), Engine()
+        self.topic, self.engine, self.limiter = Topic(), Engine(), Limiter()
         journal = cast("Any", self.topic)
         self.scheduler = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=journal)
         never = threading.Event()
@@ -83,7 +89,7 @@ class Owner:
             {},
             self.scheduler,
             cast("Any", self.engine),
-            cast("Any", Limiter()),
+            cast("Any", self.limiter),
             GroupOwnership(TimedLease("the place", 60), never),
             journal,
             never,
@@ -228,3 +234,16 @@ def test_what_is_asked_for_in_a_former_partition_is_moved_before_it_is_obeyed(ow
     job = JobPayload(source="weather", not_before=START)
     owner.custody.offer(1, job)
     assert owner.topic.moved == {1: [job]}
+
+
+def test_a_source_that_is_ours_again_after_a_doubt_is_told_and_its_limits_are_read_again(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.take()
+    assert owner.scheduler.take_due() is not None
+    told: list[State] = []
+    monkeypatch.setattr(owner.scheduler, "_on_status", lambda source, status: told.append(status.state))
+    owner.limiter.asked.clear()
+    owner.custody.take(0, [])
+    assert told == [State.RUNNING]
+    assert owner.limiter.asked == ["doubt"]

@@ -1,5 +1,7 @@
 """JobsTopic: what is written of a job."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -31,3 +33,28 @@ def test_why_a_job_was_put_back_is_kept_short_and_without_secrets(monkeypatch: p
     assert b"s3cret" not in value
     assert b"key=***" in value
     assert len(value) < 1_000
+
+
+def test_what_is_no_text_for_utf_8_is_written_as_it_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    monkeypatch.setattr(compacted, "Producer", lambda properties: client)
+    JobsTopic({}, "jobs", {}, lambda: 1).keep(JobPayload(source="weather", reason="bad \ud800"))
+    assert b"bad \\\\ud800" in client.values[0]
+
+
+def test_two_threads_that_write_first_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[Client] = []
+
+    def open_slowly(properties: Any) -> Client:
+        time.sleep(0.05)
+        clients.append(Client())
+        return clients[-1]
+
+    monkeypatch.setattr(compacted, "Producer", open_slowly)
+    topic = compacted.CompactedTopic({}, "jobs")
+    threads = [threading.Thread(target=topic.put, args=(name, b"")) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(client.values) for client in clients] == [2]

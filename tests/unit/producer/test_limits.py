@@ -137,6 +137,21 @@ def test_the_same_process_may_own_it_again(world: World) -> None:
     assert len(world.topic) == 1  # what was taken over is deleted
 
 
+def test_what_another_process_has_used_during_a_doubt_counts(world: World) -> None:
+    ours, used = world.limits(requests=["10/hour"]), 0
+    for _ in range(3):
+        assert ours.take(HOST) is None
+        ours.settle(HOST)
+    theirs = world.limits(requests=["10/hour"])
+    for limits in (theirs, ours):
+        while limits.take(HOST) is None:
+            limits.settle(HOST)
+            used += 1
+        theirs.release()
+        ours.doubt()
+    assert 3 + used <= 10
+
+
 @pytest.mark.parametrize("off", [365 * 86400.0, -365 * 86400.0])
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_wall_clock_set_wrong_opens_nothing_and_blocks_for_a_window_at_most(

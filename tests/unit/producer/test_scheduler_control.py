@@ -258,3 +258,30 @@ def test_jitter_makes_a_tick_late_by_the_same_amount_wherever_it_is_asked() -> N
     assert len(set(late)) > 40
     assert ticks.due(START) == Ticks("weather", every(hours=1), jitter=timedelta(minutes=10)).due(START)
     assert ticks.due(START) != Ticks("news", every(hours=1), jitter=timedelta(minutes=10)).due(START)
+
+
+def test_a_run_that_is_cut_short_by_a_hand_over_is_no_missed_tick(
+    scheduler: Scheduler, records: Records, clock: SettableClock
+) -> None:
+    ticks = Ticks("weather", every(hours=1), "skip")
+    scheduler.add("weather", ticks, START)
+    clock.forward(3600)
+    job = scheduler.take_due()
+    scheduler.unassigned("weather", "another producer runs it")
+    scheduler.done("weather", replace(REPORT, completed=False))
+    successor = Scheduler(now=clock.now, journal=records)
+    successor.add("weather", ticks, START, [*records.jobs.values()])
+    assert successor.take_due() == job
+
+
+def test_a_job_that_was_put_back_has_run_and_was_stopped_waits_for_nothing(
+    scheduler: Scheduler, clock: SettableClock
+) -> None:
+    scheduler.add("weather", HOURLY, None)
+    run(scheduler, Requeued(START + timedelta(minutes=5), "quota 750/hour"))
+    clock.forward(300)
+    assert scheduler.take_due() is not None
+    scheduler.pause("weather", "paused by ann")
+    scheduler.done("weather", replace(REPORT, completed=False))
+    scheduler.resume("weather")
+    assert state(scheduler) == (State.SCHEDULED, None)
