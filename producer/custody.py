@@ -245,8 +245,8 @@ class Custody:
             del self._taking[source]
             self._done[source] = done
             requests = self._early.pop(source)
-            for job_id in requests.keys() & set(done):
-                self._jobs.drop(requests.pop(job_id))
+            over_jobs = [requests.pop(job_id) for job_id in requests.keys() & set(done)]
+            done_ticks = [job.tick for job in over_jobs if isinstance(job, JobPayload) and job.tick]
             jobs = [request for request in requests.values() if isinstance(request, JobPayload)]
             restarts = [job for job in jobs if job.restart and job.failed is None]
             jobs = [job for job in jobs if job not in restarts]
@@ -255,7 +255,9 @@ class Custody:
             self._engine.allow(source)
             for pause in (request for request in requests.values() if isinstance(request, Pause)):
                 self._obey(pause)
-            self._scheduler.add(source, self._ticks[source], completed, jobs)
+            self._scheduler.add(source, self._ticks[source], completed, jobs, max(done_ticks, default=None))
+            for job in over_jobs:
+                self._jobs.drop(job)
             for restart in restarts:
                 self._scheduler.restart(restart)
         _log.info(

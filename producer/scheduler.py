@@ -71,12 +71,13 @@ class Scheduler:
         ticks: Ticks,
         last_completed: datetime | None,
         jobs: Sequence[JobPayload] = (),
+        done: datetime | None = None,
     ) -> None:
         """Begin to keep the clock of `source`.
 
-        `last_completed` is when the last run had started that reached the end of its source; `jobs` are those
-        that the jobs topic has: one of a tick stands for the next tick, a failed one for the state FAILED. A
-        job that failed before this process was started has one more attempt: what it lacked may be there now.
+        `last_completed` is when the last run had started that reached the end of its source, `done` the tick
+        it was for, if known; `jobs` are those that the jobs topic has: one of a tick stands for the next
+        tick, a failed one for FAILED. A job that failed before this process was started is tried once more.
         """
         with self._lock:
             self._ticks[source] = ticks
@@ -96,7 +97,7 @@ class Scheduler:
             elif failed is not None:
                 self._be_failed(failed)
                 return
-            self._begin_ticks(source, stored, ticks.first(last_completed, self._now()))
+            self._begin_ticks(source, stored, ticks.first(last_completed, self._now(), done))
 
     def unassigned(self, source: str, reason: str) -> None:
         """A source that another process runs, or nobody yet: forget its clock and its jobs.
@@ -109,8 +110,8 @@ class Scheduler:
             self._queue.remove(lambda queued: queued.source == source)
             if source in self._running:
                 self._orphans.add(source)
+                # A tick that has begun is no missed one; if it ends as a whole, its position says so.
                 if not self._running[source].stored:
-                    # A tick that has begun is no missed one; if it ends as a whole, its position says so.
                     self._journal.keep(self._running[source].job)
             self._tell(source, State.UNASSIGNED, reason)
 
@@ -222,9 +223,7 @@ class Scheduler:
             self._queue.put(job, job.not_before or self._now(), stored=stored)
 
     def _is_late(self, job: JobPayload) -> bool:
-        """Written by who ran the source before, and has not noticed yet that it does no longer; or read when
-        it was over. Nobody but the owner writes ticks and failed jobs.
-        """
+        """Written by a former owner that has not noticed yet; or read when it was over."""
         if self._is_known(job):
             return False
         return job.tick is not None or job.failed is not None or job.job_id in self._over
@@ -263,9 +262,10 @@ class Scheduler:
             return
         if queued.job.until is None:
             self._successes[source] = now
-        self._end(queued.job, stored=queued.stored)
+        # The next tick first: of a deleted one, nobody could tell what comes behind it.
         if queued.job.tick is not None:
             self._next_tick(source, queued.job.tick)
+        self._end(queued.job, stored=queued.stored)
         self._tell_present(source)
 
     def _went_wrong(self, queued: Queued, error: BaseException) -> None:

@@ -44,10 +44,15 @@ class Ticks:
             _log.error("schedule_raised", source=self.source, error=repr(exc))
             return None
 
-    def first(self, last_completed: datetime | None, now: datetime) -> datetime | None:
+    def first(
+        self, last_completed: datetime | None, now: datetime, done: datetime | None = None
+    ) -> datetime | None:
         """The tick to begin with, where `last_completed` is when the last whole run had started: now, if
-        there was none. A time to come, which a clock gone wrong has written, counts as now.
+        there was none. A time to come, which a clock gone wrong has written, counts as now. `done`, if that
+        is known, is the tick that it was for: where all are run, those behind it are still to come.
         """
+        if done is not None and self.missed == "all":
+            return self.following(done, now)
         if last_completed is None:
             return now
         tick = self.after(min(last_completed, now))

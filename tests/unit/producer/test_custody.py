@@ -7,14 +7,17 @@ from typing import Any, cast
 
 import pytest
 
+from connectors.schedule import every
 from producer.custody import Custody
 from producer.engine import Requeued
 from producer.errors import CursorError
 from producer.jobs import Request
 from producer.lease import TimedLease
 from producer.ownership import GroupOwnership
+from producer.positions import Position
 from producer.scheduler import Scheduler
 from producer.states import State
+from producer.ticks import Ticks
 from schemas.records import JobPayload, Pause
 from tests.unit.producer.support import START, SettableClock, eventually
 from tests.unit.producer.test_scheduler import HOURLY, REPORT
@@ -44,13 +47,13 @@ class Topic:
 
 
 class Engine:
-    """Take-overs find no position; `extracting`: runs are beyond their start."""
+    """Take-overs find this position; `extracting`: runs are beyond their start."""
 
-    def __init__(self) -> None:
-        self.extracting = True
+    def __init__(self, position: Position | None = None) -> None:
+        self.extracting, self.position = True, position
 
-    def fence(self, source: str) -> None:
-        return None
+    def fence(self, source: str) -> Position | None:
+        return self.position
 
     def stop(self, source: str) -> None:
         return None
@@ -79,13 +82,13 @@ class Limiter:
 class Owner:
     """A custody of one source, `weather`, with its scheduler and its topic."""
 
-    def __init__(self, clock: SettableClock) -> None:
-        self.topic, self.engine, self.limiter = Topic(), Engine(), Limiter()
+    def __init__(self, clock: SettableClock, ticks: Ticks = HOURLY, position: Position | None = None) -> None:
+        self.topic, self.engine, self.limiter = Topic(), Engine(position), Limiter()
         journal = cast("Any", self.topic)
         self.scheduler = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=journal)
         never = threading.Event()
         self.custody = Custody(
-            {"weather": HOURLY},
+            {"weather": ticks},
             {},
             self.scheduler,
             cast("Any", self.engine),
@@ -247,3 +250,16 @@ def test_a_source_that_is_ours_again_after_a_doubt_is_told_and_its_limits_are_re
     owner.custody.take(0, [])
     assert told == [State.RUNNING]
     assert owner.limiter.asked == ["doubt"]
+
+
+def test_of_ticks_that_are_all_to_run_those_behind_a_committed_one_still_come(clock: SettableClock) -> None:
+    """Killed after the commit of the first, before the next was written."""
+    clock.forward(3 * 3600 + 60)
+    tick = JobPayload(source="weather", tick=START + timedelta(hours=1))
+    position = Position(
+        source="weather", run_id="r", at=clock.now(), completed=clock.now(), jobs=(tick.job_id,)
+    )
+    owner = Owner(clock, Ticks("weather", every(hours=1), "all"), position)
+    owner.take(tick)
+    assert owner.run().tick == START + timedelta(hours=2)
+    assert owner.topic.dropped[:1] == [tick.job_id]
