@@ -191,7 +191,7 @@ class Custody:
                 former[1].set()
             over = threading.Event()
             self._ownership.gain(source)
-            self._scheduler.unassigned(source, "it is just taking it over")
+            self._scheduler.unassigned(source, "its take-over has begun")
             self._early[source] = dict(requests)
             thread = threading.Thread(
                 target=self._take_over, args=(source, over), name=f"own-{source}", daemon=True

@@ -108,7 +108,7 @@ class NextStep(Enum):
 
     WAIT = "a dependency is away, or another producer came in between: put back, attempts do not count"
     RETRY = "the run failed: put back with a backoff, attempts count"
-    STOP = "the source is FAILED until its next tick or a change"
+    STOP = "the source is FAILED until somebody asks for it, or a producer that was started afterwards has it"
 
 
 _WAIT = (DependencyError, RegistryUnavailableError, PublishAbandonedError, NotOwnedError, OvertakenError)

@@ -3,6 +3,7 @@
 A member's client id ends with the name of its process, the one that it tells its sources' states by.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,8 +39,14 @@ def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, 
     except TimeoutError as exc:
         raise BrokerAwayError(f"the broker does not say who is in the group {group}") from exc
     return {
-        place.partition: str(member.client_id).rpartition("/")[2] if "/" in str(member.client_id) else None
+        place.partition: _process_of(str(member.client_id))
         for member in members
         for place in member.assignment.topic_partitions
         if place.topic == topic
     }
+
+
+def _process_of(client_id: str) -> str | None:
+    # A person's client id may have slashes, too.
+    found = re.search(r"/([^/]+:\d+)$", client_id)
+    return found[1] if found else None
