@@ -7,7 +7,6 @@ obeys, now or when it comes; its answer is the source's state.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from confluent_kafka import KafkaException
 from pydantic import JsonValue
@@ -18,7 +17,6 @@ from producer.errors import BrokerAwayError
 from producer.jobs import JobsTopic, Request, key_of, parse_request
 from producer.limiter import utc_now
 from producer.members import holders
-from producer.partitioning import partition_of
 from producer.states import State
 from producer.states_topic import Announcement, read_states
 from producer.topics import Topics
@@ -82,18 +80,18 @@ class Control:
         self._group = settings.producer.group
         self.connectors = connectors
         self._topics = Topics(self._properties, settings.producer)
-        self._partitions = cache(lambda: self._topics.partitions(self._names.jobs))
+        keys = {name: upstream_name(plugin.cls) for name, plugin in connectors.sources.items()}
+        self._jobs = JobsTopic(
+            self._properties, self._names.jobs, keys, lambda: self._topics.partitions(self._names.jobs)
+        )
 
     def sources(self) -> dict[str, Told]:
         """All sources that were ever announced or asked for something, by name."""
-        announced = read_states(self._reader, self._names.states)
+        announced = self._announced()
         requests = self._requests()
         names = sorted({*announced, *(one.source for one in requests), *self.connectors.sources})
         held = self._held()
-        return {
-            name: _told(name, told, self._holder(name, told, held), requests)
-            for name, told in ((name, announced.get(name)) for name in names)
-        }
+        return {name: _told(name, announced.get(name), self._holder(name, held), requests) for name in names}
 
     def source(self, name: str) -> Told:
         """One source; UnknownSourceError if neither this machine nor the fleet knows it."""
@@ -136,21 +134,20 @@ class Control:
 
     def _write(self, request: Request, *, over: bool = False) -> None:
         self._topics.ensure_state(self._names)
-        announced = read_states(self._reader, self._names.states).get(request.source)
-        if announced is None:
+        if request.source not in self._announced():
             self.connectors.get(request.source)
-        jobs = self._jobs(announced)
-        (jobs.drop if over else jobs.keep)(request)
-        if not jobs.flush(_FLUSH_SECONDS):
-            raise BrokerAwayError(f"the broker has not acknowledged the request on {jobs.topic}: ask again")
+        (self._jobs.drop if over else self._jobs.keep)(request)
+        if not self._jobs.flush(_FLUSH_SECONDS):
+            raise BrokerAwayError(
+                f"the broker has not acknowledged the request on {self._names.jobs}: ask again"
+            )
 
-    def _jobs(self, announced: Announcement | None) -> JobsTopic:
-        keys = {name: self._key(name) for name in self.connectors.sources}
-        jobs = JobsTopic(self._properties, self._names.jobs, keys, self._partitions)
-        if announced is not None:
-            # Where its producer looks for it, whatever this machine thinks.
-            jobs.place(announced.source, announced.partition)
-        return jobs
+    def _announced(self) -> dict[str, Announcement]:
+        announced = read_states(self._reader, self._names.states)
+        for one in announced.values():
+            # Where its producer looks for its jobs, whatever this machine thinks.
+            self._jobs.place(one.source, one.partition)
+        return announced
 
     def _requests(self) -> list[Request]:
         # By partition: one that was moved is deleted where it was.
@@ -163,24 +160,17 @@ class Control:
             raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
         return sorted({key_of(one): one for one in newest.values() if one}.values(), key=key_of)
 
-    def _key(self, name: str) -> str:
-        plugin = self.connectors.sources.get(name)
-        return upstream_name(plugin.cls) if plugin else name
-
     def _held(self) -> dict[int, str | None] | None:
         try:
             return holders(self._properties, self._group, self._names.jobs)
         except BrokerAwayError:
             return None
 
-    def _holder(
-        self, name: str, announced: Announcement | None, held: dict[int, str | None] | None
-    ) -> str | None:
+    def _holder(self, name: str, held: dict[int, str | None] | None) -> str | None:
         if not held:
+            # Without members there may be no topic either.
             return None if held is None else NOBODY
-        if announced is not None:
-            return held.get(announced.partition, NOBODY)
-        return held.get(partition_of(self._key(name).encode(), self._partitions()), NOBODY)
+        return held.get(self._jobs.partition(name), NOBODY)
 
 
 def _told(name: str, announced: Announcement | None, holder: str | None, requests: list[Request]) -> Told:

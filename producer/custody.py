@@ -66,8 +66,11 @@ class Custody:
         self._done: dict[str, tuple[str, ...]] = {}
 
     def take(self, partition: int, requests: Iterable[Request]) -> None:
-        """The sources of `partition` are ours, and these are their jobs and pauses. Returns at once."""
+        """The sources of `partition` are ours, and these are their jobs and pauses. Does not wait for the
+        take-overs; for those to be moved elsewhere, some seconds at most.
+        """
         found: dict[str, dict[str, Request]] = {}
+        requests = list(requests)
         for request in requests:
             found.setdefault(request.source, {})[key_of(request)] = request
         for unknown in found.keys() - self._ticks.keys() - self._refused.keys():
@@ -75,9 +78,8 @@ class Custody:
         for source, reason in self._refused.items():
             if self._jobs.partition(source) == partition:
                 self._scheduler.refuse(source, reason)
-        for source, own in found.items():
-            if source in self._ticks and self._jobs.partition(source) != partition:
-                self._move(source, own.values(), partition)
+        if astray := [request for request in requests if self._is_astray(request, partition)]:
+            self._move(astray, partition)
         ours = [source for source in self._ticks if self._jobs.partition(source) == partition]
         for source in ours:
             # Not new to us after a doubt; somebody else may have asked its upstream meanwhile.
@@ -85,15 +87,20 @@ class Custody:
         for source in ours:
             self._take(source, found.get(source, {}))
 
-    def _move(self, source: str, requests: Collection[Request], former: int) -> None:
-        """Of a time when the topic had fewer partitions, or the source another upstream. Read again there."""
-        _log.info("jobs_moved", source=source, former=former, jobs=sorted(map(key_of, requests)))
+    def _is_astray(self, request: Request, partition: int) -> bool:
+        """Of a time when the topic had fewer partitions, or the source another upstream."""
+        return request.source in self._ticks and self._jobs.partition(request.source) != partition
+
+    def _move(self, requests: Collection[Request], former: int) -> None:
+        """To where they are read again."""
+        sources = sorted({request.source for request in requests})
+        _log.info("jobs_moved", sources=sources, former=former, jobs=sorted(map(key_of, requests)))
         self._jobs.move(requests, former)
 
     def offer(self, partition: int, request: Request) -> None:
         """A job or a pause was written to `partition` while that is ours."""
-        if request.source in self._ticks and self._jobs.partition(request.source) != partition:
-            self._move(request.source, [request], partition)
+        if self._is_astray(request, partition):
+            self._move([request], partition)
             return
         with self._lock:
             if request.source in self._early:

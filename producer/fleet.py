@@ -219,11 +219,10 @@ def _properties(settings: Settings) -> Mapping[str, Any]:
     chosen = settings.kafka.properties
     session = int(session_seconds(settings) * 1000)
     preferred = {"session.timeout.ms": session, "heartbeat.interval.ms": max(200, session // 4)}
-    return client_properties(
+    properties = client_properties(
         settings.kafka,
         **{name: value for name, value in preferred.items() if name not in chosen},
         **{
-            "client.id": member_id(str(chosen.get("client.id", "ingest"))),
             "group.id": settings.producer.group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -232,6 +231,7 @@ def _properties(settings: Settings) -> Mapping[str, Any]:
             "fetch.wait.max.ms": 100,
         },
     )
+    return {**properties, "client.id": member_id(properties["client.id"])}
 
 
 def _partition(message: Message) -> int:

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from random import random
-from typing import Literal
 
 from producer.backoff import retry_wait, server_wait
 from producer.engine import Requeued
@@ -20,12 +19,11 @@ from producer.limiter import utc_now
 from producer.run import RunReport
 from producer.states import Failure, State, Status
 from producer.ticks import Ticks
-from schemas.records import JobPayload
+from schemas.records import JobPayload, Waits
 
 MAX_ATTEMPTS = 5
 _REMEMBERED = 1000
 
-PutBack = Literal["BLOCKED", "RETRYING"]
 Outcome = RunReport | Requeued | BaseException
 
 
@@ -283,7 +281,7 @@ class Scheduler:
             attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
             self._again(attempt, due, "RETRYING", reason)
 
-    def _again(self, job: JobPayload, due: datetime, state: PutBack, reason: str, *, waits: int = 0) -> None:
+    def _again(self, job: JobPayload, due: datetime, state: Waits, reason: str, *, waits: int = 0) -> None:
         job = job.model_copy(update={"not_before": due, "reason": reason, "waits": state})
         self._queue.put(job, due, stored=True, waits=waits)
         self._journal.keep(job)

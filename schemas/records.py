@@ -5,6 +5,9 @@ from uuid import uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
+# The two states, in the producer's words, in which a job is that was put back.
+Waits = Literal["BLOCKED", "RETRYING"]
+
 
 class DataRecord(BaseModel):
     """The envelope around one record of a source.
@@ -49,7 +52,7 @@ class JobPayload(BaseModel):
     tick: AwareDatetime | None = None
     failed: AwareDatetime | None = None
     restart: bool = False
-    waits: Literal["BLOCKED", "RETRYING"] | None = None
+    waits: Waits | None = None
 
 
 class Pause(BaseModel):

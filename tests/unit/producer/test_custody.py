@@ -234,9 +234,11 @@ def test_what_is_deleted_from_a_former_partition_was_moved_and_stays_in_force(ow
 
 def test_what_is_asked_for_in_a_former_partition_is_moved_before_it_is_obeyed(owner: Owner) -> None:
     owner.take()
+    owner.run()
     job = JobPayload(source="weather", not_before=START)
     owner.custody.offer(1, job)
     assert owner.topic.moved == {1: [job]}
+    assert owner.scheduler.take_due() is None
 
 
 def test_a_source_that_is_ours_again_after_a_doubt_is_told_and_its_limits_are_read_again(
