@@ -20,7 +20,6 @@ from producer.positions import Position
 from producer.scheduler import Scheduler
 from producer.ticks import Ticks
 from producer.waiting import Waiting
-from runtime.errors import DependencyError
 from runtime.stopping import Deadline
 from schemas.records import JobPayload, Pause
 
@@ -179,12 +178,8 @@ class Custody:
     def _release(self, source: str) -> None:
         with suppress(KeyError):
             LAST_SUCCESS.remove(source)
-        if self._abandon.is_set():
-            return
-        try:
+        if not self._abandon.is_set():
             self._limiter.release(source)
-        except DependencyError as exc:
-            _log.warning("limits_not_released", source=source, error=str(exc))
 
     def _take(self, source: str, requests: dict[str, Request]) -> None:
         with self._lock:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Self
 
+import structlog
+
 from connectors.base import BaseConnector, upstream_name
 from connectors.http import RequestBudget
 from connectors.rates import RateLimit, parse_rate_limits
@@ -17,6 +19,9 @@ from producer.clocks import boot_id, boottime
 from producer.limits.record import Clocks
 from producer.limits.store import LimitsStore
 from producer.limits.upstream import QuotaWait, UpstreamLimits
+from runtime.errors import DependencyError
+
+_log = structlog.get_logger(__name__)
 
 Limits = Mapping[str, str | Iterable[str]]
 
@@ -100,9 +105,12 @@ class RateLimiter:
     def release(self, source: str) -> None:
         """It owns it no longer, and all runs of its sources have ended: give back what is not used.
 
-        Raises BrokerAwayError; the rest of the reserved tokens then counts as used, as after a crash.
+        While that cannot be written, the rest of the reserved tokens counts as used, as after a crash.
         """
-        self._upstream(source).release()
+        try:
+            self._upstream(source).release()
+        except DependencyError as exc:
+            _log.warning("limits_not_released", source=source, error=str(exc))
 
     def _upstream(self, source: str) -> UpstreamLimits:
         with self._lock:

@@ -41,7 +41,11 @@ def run_once(
     job = _job(found.get(source).cls, source, since, until)
     with assembled(settings, found) as parts, _stoppable(parts, settings.producer.drain_seconds):
         parts.topics.ensure_state(Names(settings.topic_prefix))
-        outcome = parts.engine.run(job)
+        try:
+            outcome = parts.engine.run(job)
+        finally:
+            if not parts.abandon.is_set():
+                parts.limiter.release(source)
     if isinstance(outcome, Requeued):
         raise RunLimitedError(f"{source}: {outcome.reason}")
     return outcome

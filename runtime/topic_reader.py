@@ -54,6 +54,7 @@ def read_to_end(
     topic: str,
     *,
     partitions: Sequence[int] | None = None,
+    start: int = OFFSET_BEGINNING,
     must_exist: bool = False,
     isolation: str = "read_committed",
     timeout: float = 60.0,
@@ -61,15 +62,16 @@ def read_to_end(
 ) -> Generator[Message]:
     """Yield every record of `topic` up to the end that this reader meets in each partition.
 
-    `partitions` limits the reading. `timeout` is the number of seconds without any progress after which
-    DependencyError is raised. A topic or partition that the broker does not know for ABSENT_SECONDS yields
-    nothing; with `must_exist` it never counts as absent and is waited for like any other answer. Raises
-    KafkaException for what waiting does not mend, such as missing rights. No offsets are committed.
+    `partitions` limits the reading, `start` is the offset where it begins in each. `timeout` is the number of
+    seconds without any progress after which DependencyError is raised. A topic or partition that the broker
+    does not know for ABSENT_SECONDS yields nothing; with `must_exist` it never counts as absent and is waited
+    for like any other answer. Raises KafkaException for what waiting does not mend, such as missing rights.
+    No offsets are committed.
     """
     with _consumer(properties, isolation) as consumer:
         chosen = _existing(consumer, topic, partitions, must_exist, timeout, clock)
-        places = dict.fromkeys(chosen, OFFSET_BEGINNING)
-        yield from _Reading(consumer, topic, places, timeout, clock).messages({})
+        reading = _Reading(consumer, topic, dict.fromkeys(chosen, start), timeout, clock)
+        yield from reading.messages({})
 
 
 def read_last(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
 from connectors.http.quotas import LONGEST
 
@@ -32,8 +32,11 @@ class Blocked(BaseModel):
 class Record(BaseModel):
     """Value of a record of the limits topic. Unknown keys are allowed: a newer version may write more.
 
-    `spent` has (seconds before `at`, count) of ended uses, `open` the tokens that were reserved or under way;
-    both by kind (runs, requests). `boot` and `up` say which life of which machine wrote it, and when in it.
+    `spent` has (seconds before `at`, count) of ended uses, below 0 for those that a former owner may still
+    begin; `open` the tokens that were reserved or under way; both by kind (runs, requests). `includes` are
+    the keys of former owners' records that are counted in it, `announced` the offset of its owner's first
+    record (None in that one).
+    `boot` and `up` say which life of which machine wrote it, and when in it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,9 +44,11 @@ class Record(BaseModel):
     at: AwareDatetime
     boot: str | None = None
     up: float = 0.0
-    spent: dict[str, list[tuple[Seconds, Count]]] = {}
+    spent: dict[str, list[tuple[FiniteFloat, Count]]] = {}
     open: dict[str, Count] = {}
     blocked: list[Blocked] = []
+    includes: list[str] = []
+    announced: int | None = None
 
     @property
     def tells_something(self) -> bool:

@@ -2,6 +2,7 @@
 
 Owners never write each other's records: one that comes back from a suspension and writes late adds to what
 counts as used, and hides nothing. The newest owner takes over what the others have written, then deletes it.
+An owner that writes learns from the offset whether another has come since.
 """
 
 import uuid
@@ -10,12 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 from pydantic import ValidationError
 
 from producer.errors import BrokerAwayError
 from producer.limits.record import Record
 from producer.partitioning import partition_of
+from runtime.errors import DependencyError
 from runtime.topic_reader import read_to_end
 
 # The broker's clock dates the records, so that no clock of ours has to be right.
@@ -40,15 +49,26 @@ class Ownership(Protocol):
     """One owner's place for the record of one upstream."""
 
     def load(self, record: Record) -> Sequence[Found]:
-        """Announce this owner by `record`; return what all others have written before it."""
+        """Announce this owner by `record`; return what all others have written before it.
+
+        With `overtaken` that may be in part what is later, and is not to be used. Raises DependencyError.
+        """
         ...
 
     def write(self, record: Record) -> None:
-        """Replace this owner's record; returns when that is acknowledged, else raises BrokerAwayError."""
+        """Replace this owner's record; returns when that is acknowledged, else raises BrokerAwayError.
+
+        Whether this owner was still the newest then is told by `overtaken`. Raises DependencyError.
+        """
+        ...
+
+    @property
+    def overtaken(self) -> bool:
+        """Another owner had been announced after this one when this one loaded, or wrote last."""
         ...
 
     def forget(self, keys: Sequence[bytes]) -> None:
-        """Delete records of others, now or never: they would only be counted twice."""
+        """Delete records of others, now or never: they are included in ours."""
         ...
 
 
@@ -92,8 +112,11 @@ class LimitsStore:
         partition = partition_of(upstream.encode(), self._partitions())
         return KafkaOwnership(self, upstream, partition)
 
-    def produce(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Write one record and wait until it is acknowledged; raises BrokerAwayError."""
+    def produce(self, partition: int, key: bytes, value: bytes | None) -> int | None:
+        """Write one record and wait until it is acknowledged; its offset, if the broker told it.
+
+        Raises BrokerAwayError.
+        """
         failures: list[KafkaError] = []
         acknowledged: list[Message] = []
 
@@ -111,15 +134,17 @@ class LimitsStore:
         if not acknowledged:
             why = failures[0].str() if failures else f"no answer within {self._timeout:g} s"
             raise BrokerAwayError(f"{self.topic} cannot be written: {why}")
+        return acknowledged[0].offset()
 
-    def read(self, partition: int) -> dict[bytes, Message]:
-        """The newest record of each key of a partition; raises BrokerAwayError or DependencyError."""
+    def read(self, partition: int, start: int = OFFSET_BEGINNING) -> dict[bytes, Message]:
+        """The newest record of each key from offset `start` on; raises BrokerAwayError or DependencyError."""
         newest: dict[bytes, Message] = {}
         try:
             for message in read_to_end(
                 self._reader,
                 self.topic,
                 partitions=[partition],
+                start=start,
                 must_exist=True,
                 isolation="read_uncommitted",
                 timeout=self._timeout,
@@ -131,47 +156,94 @@ class LimitsStore:
 
 
 class KafkaOwnership:
-    """Implements Ownership on the limits topic; its key is `<upstream>/<a new id>`."""
+    """Implements Ownership on the limits topic; its key is `<upstream>/<a new id>`.
+
+    Of two owners the one that was announced later wins; it has read all that the other ever used. The other
+    finds that out when it writes next, or in its `load`.
+    """
 
     def __init__(self, store: LimitsStore, upstream: str, partition: int) -> None:
         self._store = store
         self._partition = partition
         self._prefix = f"{upstream}/".encode()
         self._key = self._prefix + uuid.uuid4().hex.encode()
+        self._announced = -1
+        # Before this offset it is known who has written.
+        self._known = 0
+        self._overtaken = False
+
+    @property
+    def overtaken(self) -> bool:
+        return self._overtaken
 
     def load(self, record: Record) -> Sequence[Found]:
         # Written first: reading to the end then surely meets all that was written before, and its date says
         # what time it is for the broker.
-        self.write(record)
+        self._produce(self._key, record)
         newest = self._store.read(self._partition)
-        now = _broker_seconds(newest.get(self._key))
+        ours = newest.pop(self._key)
+        self._announced = _offset(ours)
+        self._known = self._announced + 1
+        now = _broker_seconds(ours)
         found = []
         for key, message in newest.items():
-            value = message.value()
-            if value is None or key == self._key or not key.startswith(self._prefix):
+            other = self._record(message)
+            if other is None:
                 continue
-            try:
-                other = Record.model_validate_json(value)
-            except ValidationError:
-                _log.error(
-                    "limits_record_unreadable", key=key.decode(errors="replace"), offset=message.offset()
-                )
-                continue
+            self._meet(message, other)
             then = _broker_seconds(message)
             found.append(Found(key, other, None if now is None or then is None else now - then))
         return found
 
     def write(self, record: Record) -> None:
-        self._store.produce(self._partition, self._key, record.model_dump_json().encode())
+        record = record.model_copy(update={"announced": self._announced})
+        self._follow(self._produce(self._key, record))
 
     def forget(self, keys: Sequence[bytes]) -> None:
         try:
             for key in keys:
-                self._store.produce(self._partition, key, None)
-        except BrokerAwayError as exc:
+                self._follow(self._produce(key, None))
+        except DependencyError as exc:
             _log.warning("limits_not_forgotten", error=str(exc))
 
+    def _produce(self, key: bytes, record: Record | None) -> int | None:
+        value = None if record is None else record.model_dump_json().encode()
+        return self._store.produce(self._partition, key, value)
 
-def _broker_seconds(message: Message | None) -> float | None:
-    kind, milliseconds = (None, 0) if message is None else message.timestamp()
+    def _follow(self, offset: int | None) -> None:
+        """Meet who has written between what is known and `offset`, which is ours: mostly nobody."""
+        if offset == self._known:
+            self._known += 1
+            return
+        for key, message in self._store.read(self._partition, self._known).items():
+            self._known = max(self._known, _offset(message) + 1)
+            if key == self._key:
+                self._overtaken |= message.value() is None
+            elif other := self._record(message):
+                self._meet(message, other)
+
+    def _meet(self, message: Message, other: Record) -> None:
+        announced = _offset(message) if other.announced is None else other.announced
+        self._overtaken |= announced > self._announced
+
+    def _record(self, message: Message) -> Record | None:
+        """What another owner of this upstream says; None if it is of another, deleted, or unreadable."""
+        key, value = message.key() or b"", message.value()
+        if value is None or not key.startswith(self._prefix):
+            return None
+        try:
+            return Record.model_validate_json(value)
+        except ValidationError:
+            _log.error("limits_record_unreadable", key=key.decode(errors="replace"), offset=message.offset())
+            return None
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    assert offset is not None
+    return offset
+
+
+def _broker_seconds(message: Message) -> float | None:
+    kind, milliseconds = message.timestamp()
     return milliseconds / 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None

@@ -1,11 +1,13 @@
 """All limits of one upstream: declared and learned, of runs and of requests, kept over restarts.
 
 Implements `connectors.http.RequestBudget`. A use is taken only from a block of tokens whose reservation is
-acknowledged; who loads after a crash counts the rest of the block as used then.
+acknowledged and found to stand behind no other owner's; who loads later counts the rest of the block as used.
 """
 
 import math
+import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,11 +19,16 @@ from connectors.rates import RateLimit
 from producer.limits.learned import LearnedQuotas
 from producer.limits.record import REQUESTS, RUNS, Clocks
 from producer.limits.store import Found, Ownership
-from producer.limits.windows import Budget
+from producer.limits.windows import BLOCK_SECONDS, Budget
 from runtime.errors import DependencyError
 
 # A record that cannot be written is tried again this much later.
 _AGAIN = 1.0
+# Who was overtaken leaves the other this long, times chance, then twice that, and so on.
+_TRIES = 6
+_APART = 0.1
+# A request that was under way has reached the upstream, or never will.
+_ARRIVED = 60.0
 # Shorter blocks are over before a restart is.
 _WORTH_KEEPING = 1.0
 _log = structlog.get_logger(__name__)
@@ -50,12 +57,16 @@ class UpstreamLimits:
         *,
         clocks: Clocks,
         own: Callable[[], Ownership] | None = None,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        """`own` begins an ownership of the stored record; None keeps everything in memory."""
+        """`own` begins an ownership of the stored record; None keeps everything in memory. `pause` waits for
+        some seconds, during which nobody else gets an answer.
+        """
         self.name = name
         self._declared = {RUNS: tuple(runs), REQUESTS: tuple(requests)}
         self._clocks = clocks
         self._own = own
+        self._pause = pause
         self._lock = threading.Lock()
         self._waits: tuple[float, QuotaWait] | None = None
         self._begin()
@@ -67,17 +78,8 @@ class UpstreamLimits:
         DependencyError if the stored state can be neither read nor written.
         """
         with self._lock:
-            self._load()
-            now = self._clocks.monotonic()
-            free, limit = self._budgets[RUNS].free_at(now)
-            asked, quota = self._requests_free(now, None)
-            if asked - now <= PATIENCE:
-                asked, quota = now, ""
-            if max(free, asked) > now:
-                return self._refuse(
-                    now, *((free, f"{limit} of {self.name}") if free >= asked else (asked, quota))
-                )
-            self._reserve(RUNS)
+            if refusal := self._reserved(RUNS, self._runs_free):
+                return refusal.until
             self._budgets[RUNS].take()
             self._budgets[RUNS].settle(self._clocks.monotonic())
             return None
@@ -86,16 +88,12 @@ class UpstreamLimits:
         """As RequestBudget: None if the request is counted. While counts cannot be kept, nobody may ask."""
         with self._lock:
             try:
-                self._load()
-                now = self._clocks.monotonic()
-                free, quota = self._requests_free(now, host)
-                if free > now:
-                    return Refusal(quota, self._refuse(now, free, quota), _milliseconds_up(free - now))
-                self._reserve(REQUESTS)
+                refusal = self._reserved(REQUESTS, lambda now: self._requests_free(now, host))
             except DependencyError as exc:
                 now = self._clocks.monotonic()
-                what = f"the record of {self.name}'s limits ({exc})"
-                return Refusal(what, self._refuse(now, now + _AGAIN, what), _AGAIN)
+                refusal = self._refuse(now, now + _AGAIN, f"the record of {self.name}'s limits ({exc})")
+            if refusal:
+                return refusal
             self._budgets[REQUESTS].take()
             self._learned.take(host)
             return None
@@ -134,7 +132,7 @@ class UpstreamLimits:
             if self._ownership is None:
                 return
             for budget in self._budgets.values():
-                budget.reserved = 0
+                budget.give_back()
             try:
                 self._write()
             finally:
@@ -145,7 +143,32 @@ class UpstreamLimits:
         self._learned = LearnedQuotas()
         self._ownership: Ownership | None = None
         self._superseded: list[bytes] = []
+        self._includes: list[str] = []
         self._stored_until = -math.inf
+
+    def _reserved(self, kind: str, free_at: Callable[[float], tuple[float, str]]) -> Refusal | None:
+        """None: a token of `kind` may be taken. `free_at` says when one fits, and what holds it up."""
+        for attempt in range(_TRIES):
+            ours = self._load()
+            now = self._clocks.monotonic()
+            free, quota = free_at(now)
+            if ours and free > now:
+                return self._refuse(now, free, quota)
+            if ours and self._reserve(kind, now):
+                return None
+            _log.info("limits_overtaken", upstream=self.name)
+            self._begin()
+            self._pause(random.uniform(0.0, _APART * 2**attempt))  # noqa: S311 - no secret
+        return self._refuse(
+            now, now + _AGAIN, f"the record of {self.name}'s limits (several processes want it at once)"
+        )
+
+    def _runs_free(self, now: float) -> tuple[float, str]:
+        free, limit = self._budgets[RUNS].free_at(now)
+        asked, quota = self._requests_free(now, None)
+        if asked - now <= PATIENCE:
+            asked, quota = now, ""
+        return (free, f"{limit} of {self.name}") if free >= asked else (asked, quota)
 
     def _requests_free(self, now: float, host: str | None) -> tuple[float, str]:
         """When the next request fits, and the quota that holds it up longest."""
@@ -156,28 +179,35 @@ class UpstreamLimits:
                 free, quota = until, name
         return free, quota
 
-    def _refuse(self, now: float, free: float, quota: str) -> datetime:
-        until = self._clocks.now() + timedelta(seconds=_milliseconds_up(free - now))
+    def _refuse(self, now: float, free: float, quota: str) -> Refusal:
+        seconds = _milliseconds_up(free - now)
+        until = self._clocks.now() + timedelta(seconds=seconds)
         self._waits = (free, QuotaWait(until, quota, self.name))
-        return until
+        return Refusal(quota, until, seconds)
 
-    def _reserve(self, kind: str) -> None:
+    def _reserve(self, kind: str, now: float) -> bool:
+        """False: another process has taken over what is counted here. It does not count this block, which
+        must not be used.
+        """
         budget = self._budgets[kind]
-        if budget.limits and not budget.reserved:
-            if self._own is not None:
-                self._write(adding=kind)
-            budget.reserved = budget.block
+        if not budget.limits or budget.reserved(now):
+            return True
+        if self._ownership is not None:
+            self._write(adding=kind)
+            if self._ownership.overtaken:
+                return False
+        budget.reserve(now)
+        return True
 
     def _keep(self, until: float) -> None:
         if self._own is None:
             return
         try:
-            self._load()
-            self._write()
+            if self._load():
+                self._write()
+                self._stored_until = until
         except DependencyError as exc:
             _log.warning("quota_not_stored", upstream=self.name, error=str(exc))
-        else:
-            self._stored_until = until
 
     def _write(self, adding: str | None = None) -> None:
         assert self._ownership is not None
@@ -187,52 +217,71 @@ class UpstreamLimits:
             self._clocks.stamped(
                 spent={kind: budget.spent(now) for kind, budget in budgets},
                 open={
-                    kind: budget.reserved + budget.under_way + (budget.block if kind == adding else 0)
+                    kind: budget.under_way + (budget.block if kind == adding else budget.reserved(now))
                     for kind, budget in budgets
                 },
                 blocked=[
                     {"host": host, "quota": name, "seconds": until - now}
                     for until, host, name in self._learned.exhausted(now)
                 ],
+                includes=self._includes,
             )
         )
         if self._superseded:
             self._ownership.forget(self._superseded)
             self._superseded = []
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Whether the counts are ours; False: while they were read, another owner was announced."""
         if self._own is None or self._ownership is not None:
-            return
+            return True
         ownership = self._own()
         found = ownership.load(self._clocks.stamped())
+        if ownership.overtaken:
+            return False
         self._take_over(found)
         self._superseded = [each.key for each in found]
+        self._includes = [_name(each) for each in found]
         self._ownership = ownership
         if not any(each.record.tells_something for each in found):
-            return
+            return True
         # At once: what counts as used up to now must not count as used up to each later restart too.
         try:
             self._write()
         except DependencyError:
             self._begin()
             raise
+        return True
 
     def _take_over(self, found: Sequence[Found]) -> None:
         now = self._clocks.monotonic()
         ages = [(each.record, self._clocks.age(each.record, each.broker_seconds)) for each in found]
+        included = {key for each in found for key in each.record.includes}
+        counted = [aged for each, aged in zip(found, ages, strict=True) if _name(each) not in included]
         for kind, budget in self._budgets.items():
             spent = [
                 (now - age - before, count)
-                for record, age in ages
+                for record, age in counted
                 for before, count in record.spent.get(kind, [])
             ]
-            # Whoever reserved them may have used them up to this moment.
-            held = [(now, record.open.get(kind, 0)) for record, _ in ages]
+            held = [(now - age + _still_used(age), record.open.get(kind, 0)) for record, age in counted]
             budget.restore((at, count) for at, count in spent + held if count)
         for record, age in ages:
             for blocked in record.blocked:
                 if blocked.seconds > age:
                     self._learned.restore(blocked.host, blocked.quota, now + blocked.seconds - age)
+
+
+def _name(found: Found) -> str:
+    return found.key.decode(errors="replace")
+
+
+def _still_used(age: float) -> float:
+    """For how long after a record the tokens that it reserved may reach the upstream.
+
+    Its owner may be there still: those not taken yet are used until their block is void.
+    """
+    return min(max(age, BLOCK_SECONDS), _ARRIVED)
 
 
 def _milliseconds_up(seconds: float) -> float:

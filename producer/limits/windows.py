@@ -16,6 +16,8 @@ _LARGEST_BLOCK = 100
 # A crash costs at most this part of a limit.
 _BLOCKS = 20
 _MINUTE = 60
+# A block is void so many seconds later: a later owner need not fear that it is still being used.
+BLOCK_SECONDS = 5.0
 # How finely a window is told in a record.
 _TOLD = 64
 
@@ -62,12 +64,12 @@ class Window:
         return now + self.limit.seconds
 
     def uses(self, now: float) -> Uses:
-        """(seconds ago, count), oldest first, coarsely: none is told older than it is."""
+        """(seconds ago, count), oldest first, coarsely: none is told older than it is. To come: below 0."""
         self._expire(now)
         told: dict[float, tuple[float, int]] = {}
         for use in self._uses:
             part = use.at // (self.limit.seconds / _TOLD)
-            told[part] = (max(now - use.at, 0.0), told.get(part, (0.0, 0))[1] + use.count)
+            told[part] = (now - use.at, told.get(part, (0.0, 0))[1] + use.count)
         return list(told.values())
 
     def _expire(self, now: float) -> None:
@@ -84,8 +86,9 @@ class Budget:
     def __init__(self, limits: Sequence[RateLimit] = ()) -> None:
         self.limits = tuple(dict.fromkeys(limits))
         self.block = _block(self.limits)
-        self.reserved = 0
         self.under_way = 0
+        self._reserved = 0
+        self._void_at = 0.0
         self._windows = [Window(limit) for limit in self.limits]
 
     def free_at(self, now: float) -> tuple[float, RateLimit | None]:
@@ -97,9 +100,21 @@ class Budget:
                 at, found = free, window.limit
         return at, found
 
+    def reserved(self, now: float) -> int:
+        """Tokens of the block that may still be taken."""
+        return self._reserved if now < self._void_at else 0
+
+    def reserve(self, at: float) -> None:
+        """A block was reserved by a record that was begun at `at`."""
+        self._reserved, self._void_at = self.block, at + BLOCK_SECONDS
+
+    def give_back(self) -> None:
+        """Nothing is reserved any more."""
+        self._reserved = 0
+
     def take(self) -> None:
         """One use begins."""
-        self.reserved = max(self.reserved - 1, 0)
+        self._reserved = max(self._reserved - 1, 0)
         self.under_way += 1
 
     def settle(self, now: float) -> None:

@@ -17,13 +17,13 @@ from runtime.settings import load_settings
 from schemas.names import Names
 
 
-def main(url: str, *limits: str) -> None:
-    """Ask `url` for ever; a line on stdout once the first request is answered."""
+def main(url: str, lease_seconds: str, *limits: str) -> None:
+    """Ask `url` for ever. The lease is proven between requests only."""
     settings = load_settings()
     topic = Names(settings.topic_prefix).limits
     topics = Topics(client_properties(settings.kafka), settings.producer)
     reader = client_properties(settings.kafka, **{"group.id": "ingest-limits", "fetch.wait.max.ms": 10})
-    lease = TimedLease("prices", 2.0)
+    lease = TimedLease("prices", float(lease_seconds))
     lease.grant()
     with LimitsStore(
         client_properties(settings.kafka), reader, topic, lambda: topics.partitions(topic)

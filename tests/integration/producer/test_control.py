@@ -1,12 +1,7 @@
 """What an operator asks of running producers through Kafka, with the command, from another process."""
 
 import itertools
-import json
-import os
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +15,11 @@ from runtime.kafka import client_properties
 from runtime.settings import Settings
 from schemas.names import Names
 from tests.daemon_process import DaemonProcess, until
-from tests.integration.producer.conftest import SKIP
+from tests.integration.producer.conftest import Ask
 from tests.integration.producer.support import COUNTING, ORDERED, events, ids, stored, write_connector
 
 pytestmark = pytest.mark.requires_kafka
 
-Ask = Callable[..., Any]
 TEN = 'yield from ({"id": n, "at": NOON + timedelta(seconds=n)} for n in range(10))'
 FIXABLE = """
 if not (HERE / "mended").exists():
@@ -33,44 +27,6 @@ if not (HERE / "mended").exists():
     raise StopSourceError("the API wants a new token")
 yield {"id": 1, "at": NOON}
 """
-
-
-@pytest.fixture
-def own(folder: Path, environment: dict[str, str]) -> dict[str, str]:
-    return {
-        **environment,
-        "INGEST_CONNECTORS__PATHS": str(folder),
-        "INGEST_CONNECTORS__SKIP": SKIP,
-        "INGEST_PRODUCER__SESSION_SECONDS": "6",
-    }
-
-
-@pytest.fixture
-def daemon(tmp_path: Path, own: dict[str, str]) -> Iterator[DaemonProcess]:
-    (tmp_path / "daemon").mkdir()
-    daemon = DaemonProcess("producer", tmp_path / "daemon", own)
-    yield daemon
-    daemon.process.kill()
-
-
-@pytest.fixture
-def ask(own: dict[str, str]) -> Ask:
-    """Runs `ingest connectors …`; its JSON, or with `code` its words on stderr."""
-
-    def ask(*words: str, code: int = 0) -> Any:
-        command = [str(Path(sys.executable).with_name("ingest")), "connectors", *words]
-        done = subprocess.run(
-            [*command, *([] if code else ["--json"])],
-            env={**os.environ, **own},
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert done.returncode == code, (done.stdout, done.stderr)
-        return done.stderr if code else json.loads(done.stdout)
-
-    return ask
 
 
 def listed(ask: Ask) -> dict[str, Any]:

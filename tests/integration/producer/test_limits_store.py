@@ -181,17 +181,33 @@ def test_a_process_killed_again_and_again_never_exceeds_the_limit(
         pass
     for _ in range(rounds):
         before = len(upstream.times)
-        with process(environment, upstream.url, "8/second", "40/minute") as child:
+        with process(environment, upstream.url, "2", "8/second", "40/minute") as child:
             upstream.wait_for(before + 1, seconds=4.0)
             time.sleep(chance.random() * 0.4)
             child.send_signal(signal.SIGKILL)
     # One that nobody kills uses what is left, and no more.
-    with process(environment, upstream.url, "8/second", "40/minute"):
+    with process(environment, upstream.url, "2", "8/second", "40/minute"):
         upstream.wait_for(41, seconds=6.0)
     assert fullest(upstream.times, 1.0) <= 8
     assert fullest(upstream.times, 60.0) <= 40
     # Each crash costs a block of two at most: the limit is not kept by asking nothing.
     assert len(upstream.times) >= 40 - 2 * rounds
+
+
+def test_two_processes_that_ask_at_once_share_the_limit(
+    settings: Settings, environment: dict[str, str], httpserver: HTTPServer
+) -> None:
+    """As `ingest run` beside a daemon: each takes the count over from the other, again and again."""
+    upstream = Upstream(httpserver)
+    arguments = (upstream.url, "20", "8/second", "40/minute")
+    with store_of(settings):
+        pass
+    with process(environment, *arguments), process(environment, *arguments):
+        upstream.wait_for(41, seconds=25.0)
+    assert fullest(upstream.times, 1.0) <= 8
+    assert fullest(upstream.times, 60.0) <= 40
+    # What one has reserved when the other takes over counts as used.
+    assert len(upstream.times) >= 10
 
 
 def test_a_suspended_process_asks_nothing_when_it_goes_on(
@@ -200,7 +216,7 @@ def test_a_suspended_process_asks_nothing_when_it_goes_on(
     upstream = Upstream(httpserver)
     with store_of(settings):
         pass
-    with process(environment, upstream.url, "600/second") as child:
+    with process(environment, upstream.url, "2", "600/second") as child:
         upstream.wait_for(20)
         # It waits for an answer: between its look at the lease and its request it could not be caught.
         upstream.answering.clear()

@@ -1,6 +1,6 @@
 """A limits topic in memory, clocks that can be wrong, and processes that count on both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -24,9 +24,16 @@ class World:
     boot: str | None = "machine-1"
     booted_at: float = 0.0
     away: bool = False
-    topic: dict[bytes, tuple[str, float]] = field(default_factory=dict)
-    writes: int = 0
+    # Key, value (None: deleted), and the broker's time, in the order of their offsets.
+    topic: list[tuple[bytes, str | None, float]] = field(default_factory=list)
     owners: int = 0
+    # Done one by one, the last first, each behind a record that was just written.
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def newest(self) -> dict[bytes, tuple[str, float]]:
+        """What a reader finds: the text and time of each key."""
+        newest = {key: (text, at) for key, text, at in self.topic}
+        return {key: (text, at) for key, (text, at) in newest.items() if text is not None}
 
     def clocks(self) -> Clocks:
         return Clocks(
@@ -34,6 +41,10 @@ class World:
             lambda: self.seconds - self.booted_at,
             self.boot,
         )
+
+    def pass_by(self, seconds: float) -> None:
+        """Time goes on."""
+        self.seconds += seconds
 
     def move(self, boot: str) -> None:
         """The next process starts on another machine."""
@@ -47,6 +58,7 @@ class World:
             parse_rate_limits(requests),
             clocks=self.clocks(),
             own=lambda: MemoryOwnership(self),
+            pause=self.pass_by,
         )
 
 
@@ -57,26 +69,41 @@ class MemoryOwnership:
         self._world = world
         world.owners += 1
         self._key = f"prices/{world.owners}".encode()
+        self.overtaken = False
 
     def load(self, record: Record) -> Sequence[Found]:
-        self.write(record)
-        now = self._world.topic[self._key][1]
+        now = self._world.seconds + self._world.broker_off
+        self._append(self._key, record)
+        newest = self._world.newest()
+        self._meet(newest)
         return [
             Found(key, Record.model_validate_json(text), now - at)
-            for key, (text, at) in self._world.topic.items()
+            for key, (text, at) in newest.items()
             if key != self._key
         ]
 
     def write(self, record: Record) -> None:
-        if self._world.away:
-            raise BrokerAwayError("no broker")
-        at = self._world.seconds + self._world.broker_off
-        self._world.topic[self._key] = (record.model_dump_json(), at)
-        self._world.writes += 1
+        before = self._world.newest()
+        self._append(self._key, record)
+        self._meet(before)
 
     def forget(self, keys: Sequence[bytes]) -> None:
         for key in keys:
-            self._world.topic.pop(key, None)
+            self._append(key, None)
+
+    def _meet(self, others: Collection[bytes]) -> None:
+        order = list(dict.fromkeys(key for key, _, _ in self._world.topic))
+        later = order[order.index(self._key) + 1 :]
+        self.overtaken |= self._key not in others or not set(later).isdisjoint(others)
+
+    def _append(self, key: bytes, record: Record | None) -> None:
+        """Before its writer goes on, somebody else may do something."""
+        if self._world.away:
+            raise BrokerAwayError("no broker")
+        at = self._world.seconds + self._world.broker_off
+        self._world.topic.append((key, None if record is None else record.model_dump_json(), at))
+        if self._world.meanwhile:
+            self._world.meanwhile.pop()()
 
 
 def fullest(times: Sequence[float], seconds: float) -> int:

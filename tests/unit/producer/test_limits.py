@@ -93,7 +93,7 @@ def test_a_crash_loop_is_no_request_storm(world: World) -> None:
 def test_a_crash_costs_a_block_and_no_more(world: World) -> None:
     limits = world.limits(requests=["100/hour"])
     assert spend(limits, 7) == 7
-    assert world.writes == 1 + 2  # announced, and two blocks of five
+    assert len(world.topic) == 1 + 2  # announced, and two blocks of five
     world.seconds += 60.0
     assert spend(world.limits(requests=["100/hour"])) == 90
 
@@ -134,7 +134,7 @@ def test_the_same_process_may_own_it_again(world: World) -> None:
     other.release()
     limits.acquire()
     assert spend(limits) == 3
-    assert len(world.topic) == 1  # what was taken over is deleted
+    assert len(world.newest()) == 1  # what was taken over is deleted
 
 
 def test_what_another_process_has_used_during_a_doubt_counts(world: World) -> None:
@@ -225,7 +225,7 @@ def test_restarts_that_are_refused_do_not_put_the_next_run_off_for_ever(world: W
 def test_an_upstream_without_limits_writes_nothing_but_its_place(world: World) -> None:
     limits = world.limits()
     assert spend(limits, 500) == 500
-    assert world.writes == 1
+    assert len(world.topic) == 1
 
 
 def told(limits: UpstreamLimits, *quotas: Quota) -> None:
@@ -333,6 +333,6 @@ def test_a_record_stays_small_and_keeps_the_count(world: World) -> None:
     for _ in range(1900):
         assert ask(limits)
         world.seconds += 1.0
-    (text,) = (text for text, _ in world.topic.values())
+    (text,) = (text for text, _ in world.newest().values())
     assert len(text) < 4000
     assert spend(world.limits(requests=["2000/hour"])) <= 100
