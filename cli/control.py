@@ -106,7 +106,9 @@ def _asked(session: Session, control: "Control", name: str, job_id: str, *, as_j
         _print(told, job_id=job_id)
         return
     typer.echo(f"{name}: asked for, job {job_id}")
-    if told.state is State.UNASSIGNED:
+    if told.state is State.UNASSIGNED and name in session.load().settings.connectors.skip:
+        session.say("INGEST_CONNECTORS__SKIP names it: it runs as soon as a producer without that runs it")
+    elif told.state is State.UNASSIGNED:
         session.say(f"it runs as soon as a producer runs it: {told.detail}")
     elif told.pause is not None:
         session.say(f"it is paused; next: ingest connectors resume {name}")

@@ -10,6 +10,7 @@ from cli.session import Session, current
 
 if TYPE_CHECKING:
     from connectors.base import BaseConnector
+    from producer.control import Told
     from producer.cursor_control import CursorPlan
     from producer.positions import Position
 
@@ -47,13 +48,13 @@ def set_to(
     execute: Execute = False,
     as_json: Json = False,
 ) -> None:
-    """Let the next run begin at CURSOR. Only while the source is paused; a plan unless --execute."""
+    """Show what a cursor at CURSOR would change; with --execute change it, while the source is paused."""
     _change(context, name, value, execute=execute, as_json=as_json)
 
 
 @app.command()
 def reset(context: typer.Context, name: Name, execute: Execute = False, as_json: Json = False) -> None:
-    """Let the next run begin from nothing. Only while the source is paused; a plan unless --execute."""
+    """Show what a run from nothing would do; with --execute forget the cursor, while the source is paused."""
     _change(context, name, None, execute=execute, as_json=as_json)
 
 
@@ -76,16 +77,20 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
         before = plan.before.cursor if plan.before else None
         if not as_json:
             typer.echo(f"{name}: {cursor_words(before)} -> {cursor_words(plan.cursor)}: {plan.effect}")
-        check_paused(Control(settings, registry).source(name))
+        told = Control(settings, registry).source(name)
         if execute:
+            check_paused(told)
             apply_cursor(parts, plan, connector)
     if as_json:
         print_json({"source": name, "before": before, "after": plan.cursor, "executed": execute})
     elif execute:
         typer.echo(f"{name}: done")
-    session.say(
-        f"next: ingest connectors resume {name}" if execute else "nothing was changed; next: add --execute"
-    )
+    session.say(f"next: ingest connectors resume {name}" if execute else _how_to_execute(told))
+
+
+def _how_to_execute(told: "Told") -> str:
+    first = "" if told.pause else f"ingest connectors pause {told.source}, and "
+    return f"nothing was changed; next: {first}add --execute"
 
 
 def _plan(connector: "type[BaseConnector]", before: "Position | None", text: str | None) -> "CursorPlan":

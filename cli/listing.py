@@ -6,19 +6,22 @@ from typing import Any
 
 from cli.fleet import Asked, facts_of
 from cli.output import print_columns
+from producer.control import Told
 from producer.states import State
 
 _COLUMNS = ("source", "state", "schedule", "next_due", "last_success", "owner", "jobs", "origin", "detail")
 _ALWAYS = frozenset({"source", "state", "schedule", "origin", "detail"})
 # What this machine knows better: these are not run by producers with the same settings.
 _OWN_WORD = frozenset({"skipped", "quarantined"})
+# Each row has the same keys.
+_UNTOLD = facts_of(Told("", None, None, None, ()))
 # No run goes on in these: a pause is in force.
 _AT_REST = frozenset({State.PAUSED, State.UNASSIGNED})
 
 
 def merged(rows: Iterable[Mapping[str, Any]], asked: Asked) -> list[dict[str, Any]]:
     """A row for each connector here, told as the producers have it, and one for each that only they know."""
-    here = [{**row, **_of_fleet(row, asked)} for row in rows]
+    here = [{**_UNTOLD, **row, **_of_fleet(row, asked)} for row in rows]
     known = {row["source"] for row in here}
     return here + [
         {**facts_of(told), "schedule": None, "origin": None}

@@ -100,6 +100,10 @@ class Control:
             self.connectors.get(name)
         return found or Told(name, None, None, None, ())
 
+    def pause_of(self, name: str) -> Pause | None:
+        """The pause of a source that is in force or asked for."""
+        return _pause_of(name, self._requests())
+
     def pause(self, name: str, by: str) -> None:
         """End the source's run at its next checkpoint, and begin none until it is resumed."""
         self._write(Pause(source=name, at=utc_now(), by=by))
@@ -175,11 +179,15 @@ class Control:
 
 def _told(name: str, announced: Announcement | None, holder: str | None, requests: list[Request]) -> Told:
     own = [request for request in requests if request.source == name]
-    pauses = [request for request in own if isinstance(request, Pause)]
     return Told(
         source=name,
         told=announced,
         holder=holder,
-        pause=pauses[0] if pauses else None,
+        pause=_pause_of(name, own),
         jobs=tuple(request for request in own if isinstance(request, JobPayload)),
     )
+
+
+def _pause_of(name: str, requests: list[Request]) -> Pause | None:
+    pauses = (one for one in requests if isinstance(one, Pause) and one.source == name)
+    return next(pauses, None)

@@ -59,14 +59,14 @@ def check_paused(told: Told) -> None:
     """Raise CursorInUseError unless the source is paused and no run of it goes on."""
     if told.pause is None:
         raise CursorInUseError(
-            f"{told.source} is not paused: a run would write over the cursor. "
-            f"Next: ingest connectors pause {told.source}"
+            f"{told.source} is not paused: a run would write over the cursor",
+            step=f"ingest connectors pause {told.source}",
         )
     if told.state not in (State.PAUSED, State.UNASSIGNED):
         raise CursorInUseError(
             f"{told.source} is to be paused, but its run has not ended yet ({told.state}"
-            f"{f': {told.detail}' if told.detail else ''}). Try again when "
-            f"`ingest connectors list` shows PAUSED"
+            f"{f': {told.detail}' if told.detail else ''})",
+            step="try again when `ingest connectors list` shows PAUSED",
         )
 
 
@@ -79,7 +79,9 @@ def apply_cursor(parts: Parts, plan: CursorPlan, connector: type[BaseConnector])
 
     def replaced(found: Position | None) -> Position:
         if found != plan.before:
-            raise CursorInUseError(f"{plan.source}: its cursor has moved meanwhile; look at it and ask again")
+            raise CursorInUseError(
+                f"{plan.source}: its cursor has moved meanwhile", step="look at it and ask again"
+            )
         return _moved(found, plan, exact=connector.State is not None)
 
     return parts.engine.replace_position(plan.source, replaced)

@@ -63,6 +63,8 @@ class Custody:
         self._taking: dict[str, tuple[threading.Thread, threading.Event]] = {}
         self._early: dict[str, dict[str, Request]] = {}
         self._done: dict[str, tuple[str, ...]] = {}
+        # The refused ones of our partitions: nothing of theirs runs, but they can be paused.
+        self._idle: set[str] = set()
 
     def take(self, partition: int, requests: Iterable[Request]) -> None:
         """The sources of `partition` are ours, and these are their jobs and pauses. Does not wait for the
@@ -76,7 +78,7 @@ class Custody:
             _log.warning("job_of_unknown_source", source=unknown, jobs=sorted(found[unknown]))
         for source, reason in self._refused.items():
             if self._jobs.partition(source) == partition:
-                self._scheduler.refuse(source, reason)
+                self._take_idle(source, reason, found.get(source, {}))
         if astray := [request for request in requests if self._is_astray(request, partition)]:
             self._move(astray, partition)
         ours = [source for source in self._ticks if self._jobs.partition(source) == partition]
@@ -88,7 +90,8 @@ class Custody:
 
     def _is_astray(self, request: Request, partition: int) -> bool:
         """Of a time when the topic had fewer partitions, or the source another upstream."""
-        return request.source in self._ticks and self._jobs.partition(request.source) != partition
+        is_known = request.source in self._ticks or request.source in self._refused
+        return is_known and self._jobs.partition(request.source) != partition
 
     def _move(self, requests: Collection[Request], former: int) -> None:
         """To where they are read again."""
@@ -104,6 +107,8 @@ class Custody:
         with self._lock:
             if request.source in self._early:
                 self._early[request.source][key_of(request)] = request
+            elif request.source in self._idle:
+                self._obey_idle(request)
             elif self._ownership.given(request.source):
                 self._obey(request)
 
@@ -118,10 +123,27 @@ class Custody:
                 self._scheduler.cancel(
                     lambda job: job.job_id == key and self._jobs.partition(job.source) == partition
                 )
-            elif self._jobs.partition(paused) == partition and self._ownership.given(paused):
+            elif self._jobs.partition(paused) == partition and self._is_ours(paused):
                 _log.info("source_resumed", source=paused)
                 self._engine.allow(paused)
                 self._scheduler.resume(paused)
+
+    def _is_ours(self, source: str) -> bool:
+        return source in self._idle or self._ownership.given(source)
+
+    def _take_idle(self, source: str, reason: str, requests: Mapping[str, Request]) -> None:
+        with self._lock:
+            self._idle.add(source)
+            # Of a place that was in doubt there may be a pause that is over.
+            self._scheduler.resume(source)
+            for request in requests.values():
+                self._obey_idle(request)
+            self._scheduler.refuse(source, reason)
+
+    def _obey_idle(self, request: Request) -> None:
+        """Its jobs stay on the topic for a producer that can run them."""
+        if isinstance(request, Pause):
+            self._obey(request)
 
     def _obey(self, request: Request) -> None:
         source = request.source
@@ -161,8 +183,8 @@ class Custody:
                 self._scheduler.unassigned(source, ELSEWHERE)
                 if not self._scheduler.running(source):
                     self._ownership.lose(source)
-        for source in self._refused:
-            if self._jobs.partition(source) in gone:
+            for source in [one for one in self._idle if self._jobs.partition(one) in gone]:
+                self._idle.discard(source)
                 self._scheduler.unassigned(source, ELSEWHERE)
         for thread, _ in taking:
             thread.join(deadline.remaining())

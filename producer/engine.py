@@ -103,14 +103,13 @@ class IngestionEngine:
             prepared = self._preparation.prepare(connector)
             not_before = self._limiter.check_limit(job.source)
             if not_before is not None:
-                LIMITED.labels(job.source).inc()
-                return Requeued(not_before, str(self._limiter.waiting(job.source)))
+                return _put_back(job.source, not_before, str(self._limiter.waiting(job.source)))
             try:
                 return self._run(prepared, job)
             except SourceError as exc:
                 # What it had extracted is committed. A quota used up is no failure, the run goes on later.
                 if isinstance(exc.__cause__, QuotaExhaustedError):
-                    return Requeued(exc.__cause__.until, str(exc.__cause__))
+                    return _put_back(job.source, exc.__cause__.until, str(exc.__cause__))
                 raise
             except PublisherFencedError as exc:
                 if self._ownership.lease(job.source) is None:
@@ -295,3 +294,8 @@ def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> An
             f"{job.source}: lookback = {connector.lookback!r} cannot be taken from the cursor {since!r}: "
             f"{exc}. Declare a timedelta for times, a number for numbers"
         ) from exc
+
+
+def _put_back(source: str, until: datetime, why: str) -> Requeued:
+    LIMITED.labels(source).inc()
+    return Requeued(until, why)

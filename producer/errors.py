@@ -4,6 +4,7 @@ ProducerError
 ├── SourceError               the connector raised, exited or gave nothing iterable: retried, attempts bounded
 ├── PublishFailedError        the broker refused records for good: retried, attempts bounded
 ├── RunLimitedError           `ingest run` was refused by a rate limit, which names the time
+├── SourcePausedError         `ingest run` was refused since the source is paused
 ├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
 ├── NotOwnedError             another producer has the source: its job is that one's
@@ -35,7 +36,12 @@ from schemas.errors import (
 
 
 class ProducerError(Exception):
-    """Root of what this room raises on purpose."""
+    """Root of what this room raises on purpose. `step`: what to do next, where only the error knows it."""
+
+    def __init__(self, message: str = "", *, step: str | None = None) -> None:
+        super().__init__(message)
+        if step is not None:
+            self.step = step
 
 
 class SourceError(ProducerError):
@@ -57,6 +63,10 @@ class PublishFailedError(ProducerError):
 
 class RunLimitedError(ProducerError):
     """A rate limit lets the source run, or go on, only later; the text says when."""
+
+
+class SourcePausedError(ProducerError):
+    """A paused source is not run here either; the text says who has paused it."""
 
 
 class RunStoppedError(ProducerError):

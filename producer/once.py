@@ -10,8 +10,9 @@ from connectors.base import BaseConnector
 from connectors.registry import ConnectorRegistry
 from producer.assembly import Parts, assembled
 from producer.backfill import backfill_id
+from producer.control import Control
 from producer.engine import Requeued
-from producer.errors import RunLimitedError
+from producer.errors import RunLimitedError, SourcePausedError
 from producer.run import RunReport
 from runtime.exit_codes import DEAD_LETTERS, INTERRUPTED, OK, ExitCode
 from runtime.settings import Settings
@@ -34,13 +35,14 @@ def run_once(
     SIGTERM or Ctrl-C ends the run at its next item, with what was extracted acknowledged (`completed` is then
     False). Waits for nothing that is away at the start: raises BrokerAwayError or RegistryUnavailableError;
     StopSourceError, ContractError, IncompatibleSchemaError, SourceError or PublishFailedError for what is
-    wrong with the source, RunLimitedError when a rate limit lets it run later only. A broker lost in mid-run
-    is waited for.
+    wrong with the source, SourcePausedError while it is paused, RunLimitedError when a rate limit lets it run
+    later only. A broker lost in mid-run is waited for.
     """
     found = connectors or ConnectorRegistry.discover(settings.connectors.paths)
     job = _job(found.get(source).cls, source, since, until)
     with assembled(settings, found) as parts, _stoppable(parts, settings.producer.drain_seconds):
         parts.topics.ensure_state(Names(settings.topic_prefix))
+        _check_not_paused(settings, found, source)
         try:
             outcome = parts.engine.run(job)
         finally:
@@ -49,6 +51,16 @@ def run_once(
     if isinstance(outcome, Requeued):
         raise RunLimitedError(f"{source}: {outcome.reason}")
     return outcome
+
+
+def _check_not_paused(settings: Settings, connectors: ConnectorRegistry, source: str) -> None:
+    pause = Control(settings, connectors).pause_of(source)
+    if pause is not None:
+        since = pause.at.isoformat(timespec="seconds")
+        raise SourcePausedError(
+            f"{source} was paused by {pause.by} at {since}; a run here would be one all the same",
+            step=f"ingest connectors resume {source}",
+        )
 
 
 def _job(connector: type[BaseConnector], source: str, since: JsonValue, until: JsonValue) -> JobPayload:

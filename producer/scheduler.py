@@ -17,7 +17,8 @@ from producer.job_queue import JobQueue, Queued
 from producer.journal import Journal, NoJournal
 from producer.limiter import utc_now
 from producer.run import RunReport
-from producer.states import Failure, State, Status
+from producer.states import State, Status
+from producer.status_board import StatusBoard
 from producer.ticks import Ticks
 from schemas.records import JobPayload, Waits
 
@@ -46,18 +47,16 @@ class Scheduler:
         """`jitter` gives numbers from 0 to 1; `on_status` is called under the lock, so it must be quick."""
         self._now = now
         self._jitter = jitter
-        self._on_status = on_status
         self._journal = journal or NoJournal()
         self._born = now()
         self._lock = threading.Lock()
         self._ticks: dict[str, Ticks] = {}
         self._queue = JobQueue()
         self._running: dict[str, Queued] = {}
-        self._paused: dict[str, str] = {}
         self._failed: dict[str, JobPayload] = {}
-        self._statuses: dict[str, Status] = {}
-        self._successes: dict[str, datetime] = {}
-        self._failures: dict[str, Failure] = {}
+        # Sources that do not run for want of settings, and which.
+        self._refused: dict[str, str] = {}
+        self._board = StatusBoard(now, on_status)
         # Sources given away while a run of theirs has not ended: its end is nobody's business.
         self._orphans: set[str] = set()
         # Jobs that are over: what was written of them before may still be read.
@@ -80,7 +79,7 @@ class Scheduler:
         with self._lock:
             self._ticks[source] = ticks
             if last_completed is not None:
-                self._successes[source] = last_completed
+                self._board.succeeded(source, last_completed)
             failed = self._newest_failed(jobs)
             for job in jobs:
                 if job.failed is None and job.tick is None:
@@ -103,15 +102,16 @@ class Scheduler:
         A run that has not ended goes on; what becomes of it changes nothing here.
         """
         with self._lock:
-            for known in (self._ticks, self._paused, self._failed):
+            for known in (self._ticks, self._failed, self._refused):
                 known.pop(source, None)
+            self._board.resume(source)
             self._queue.remove(lambda queued: queued.source == source)
             if source in self._running:
                 self._orphans.add(source)
                 # A tick that has begun is no missed one; if it ends as a whole, its position says so.
                 if not self._running[source].stored:
                     self._journal.keep(self._running[source].job)
-            self._tell(source, State.UNASSIGNED, reason)
+            self._board.tell(source, State.UNASSIGNED, reason)
 
     def tell(self, source: str) -> None:
         """Tell its state once more."""
@@ -137,9 +137,10 @@ class Scheduler:
                 self._tell_present(queued.source)
 
     def refuse(self, source: str, reason: str) -> None:
-        """A source that is known and does not run, for want of settings."""
+        """A source that is known and does not run, for want of settings. It may be paused all the same."""
         with self._lock:
-            self._tell(source, State.BLOCKED, reason)
+            self._refused[source] = reason
+            self._tell_present(source)
 
     def put(self, job: JobPayload, *, stored: bool = False) -> None:
         """Ask for a run besides the schedule; at `job.not_before`, or at once. `stored`: it was read from the
@@ -168,13 +169,13 @@ class Scheduler:
     def pause(self, source: str, reason: str) -> None:
         """Begin no job of `source` until `resume`. One that runs is not ended here."""
         with self._lock:
-            self._paused[source] = reason
+            self._board.pause(source, reason)
             self._tell_present(source)
 
     def resume(self, source: str) -> None:
         """Go on with what has waited; ticks that have passed are made up for as the source declares."""
         with self._lock:
-            if self._paused.pop(source, None) is not None:
+            if self._board.resume(source):
                 self._release(source)
                 self._tell_present(source)
 
@@ -183,12 +184,12 @@ class Scheduler:
         with self._lock:
             while (queued := self._queue.pop_due(self._now())) is not None:
                 source = queued.source
-                if source in self._running or source in self._paused:
+                if source in self._running or self._board.is_paused(source):
                     self._queue.hold(queued)
                     continue
                 self._recover(source)
                 self._running[source] = queued
-                self._tell(source, State.RUNNING, _asked(queued.job))
+                self._board.tell(source, State.RUNNING, _asked(queued.job))
                 return queued.job
         return None
 
@@ -214,7 +215,7 @@ class Scheduler:
     def statuses(self) -> Mapping[str, Status]:
         """The state of every source, by name."""
         with self._lock:
-            return dict(sorted(self._statuses.items()))
+            return self._board.statuses()
 
     def _put(self, job: JobPayload, *, stored: bool) -> None:
         if job.failed is None and not self._is_known(job) and job.job_id not in self._over:
@@ -237,7 +238,7 @@ class Scheduler:
 
     def _release(self, source: str) -> None:
         """Queue again what was held, unless it has to wait on."""
-        if source in self._running or source in self._paused:
+        if source in self._running or self._board.is_paused(source):
             return
         ticks = self._ticks.get(source)
         for queued in self._queue.let_go(source):
@@ -256,10 +257,10 @@ class Scheduler:
             if job != queued.job or not queued.stored:
                 self._journal.keep(job)
             self._queue.put(job, now, stored=True, waits=queued.waits)
-            self._tell(source, State.SCHEDULED, "stopped before its end", now)
+            self._board.tell(source, State.SCHEDULED, "stopped before its end", now)
             return
         if queued.job.until is None:
-            self._successes[source] = now
+            self._board.succeeded(source, now)
         # The next tick first: of a deleted one, nobody could tell what comes behind it.
         if queued.job.tick is not None:
             self._next_tick(source, queued.job.tick)
@@ -268,7 +269,7 @@ class Scheduler:
 
     def _went_wrong(self, queued: Queued, error: BaseException) -> None:
         step, reason, now = next_step(error), words_of(error), self._now()
-        self._failures[queued.source] = Failure(now, reason)
+        self._board.failed(queued.source, reason)
         if step is NextStep.WAIT:
             due = now + server_wait(queued.waits, self._jitter)
             self._again(queued.job, due, "BLOCKED", reason, waits=queued.waits + 1)
@@ -285,7 +286,7 @@ class Scheduler:
         job = job.model_copy(update={"not_before": due, "reason": reason, "waits": state})
         self._queue.put(job, due, stored=True, waits=waits)
         self._journal.keep(job)
-        self._tell(job.source, State(state), reason, due)
+        self._board.tell(job.source, State(state), reason, due)
 
     def _end(self, job: JobPayload, *, stored: bool = True) -> None:
         self._over.append(job.job_id)
@@ -308,7 +309,7 @@ class Scheduler:
             self._end(former)
         self._failed[source] = failed
         self._drop_ticks(source)
-        self._tell(source, State.FAILED, failed.reason)
+        self._board.tell(source, State.FAILED, failed.reason)
 
     def _recover(self, source: str) -> None:
         """A job runs though the source has failed: somebody asked for it, so the clock goes on, too."""
@@ -364,9 +365,11 @@ class Scheduler:
         """Tell the state that follows from what is known, after something else than a run has changed it."""
         failed, running = self._failed.get(source), self._running.get(source)
         if running is not None:
-            self._tell(source, State.RUNNING, _asked(running.job))
+            self._board.tell(source, State.RUNNING, _asked(running.job))
         elif failed is not None:
-            self._tell(source, State.FAILED, failed.reason)
+            self._board.tell(source, State.FAILED, failed.reason)
+        elif source in self._refused:
+            self._board.tell(source, State.BLOCKED, self._refused[source])
         else:
             self._tell_clock(source)
 
@@ -375,22 +378,11 @@ class Scheduler:
         if queued is not None:
             of_schedule = queued.job.tick is not None and queued.job.waits is None
             reason = None if of_schedule else queued.job.reason
-            self._tell(source, State(queued.job.waits or State.SCHEDULED), reason, queued.due)
+            self._board.tell(source, State(queued.job.waits or State.SCHEDULED), reason, queued.due)
         elif source in self._ticks:
-            self._tell(source, State.FAILED, "its schedule gives no next time")
+            self._board.tell(source, State.FAILED, "its schedule gives no next time")
         else:
-            self._tell(source, State.SCHEDULED)
-
-    def _tell(
-        self, source: str, state: State, reason: str | None = None, next_due: datetime | None = None
-    ) -> None:
-        if source in self._paused and state not in (State.RUNNING, State.UNASSIGNED):
-            before = f"; before that {state}: {reason}" if state is State.FAILED else ""
-            state, reason, next_due = State.PAUSED, f"{self._paused[source]}{before}", None
-        success, failure = self._successes.get(source), self._failures.get(source)
-        status = Status(state, self._now(), reason, next_due, success, failure)
-        self._statuses[source] = status
-        self._on_status(source, status)
+            self._board.tell(source, State.SCHEDULED)
 
 
 def _asked(job: JobPayload) -> str | None:

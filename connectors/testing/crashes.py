@@ -155,7 +155,7 @@ def _run(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
     answer = json.loads(done.stdout)
     if why := answer.get("unavailable"):
-        raise UncheckedError(f"the crashes cannot be tried on this machine: {why}")
+        raise UncheckedError(f"the crashes cannot be tried: {why}")
     found: list[dict[str, Any]] = answer["verdicts"]
     return found
 

@@ -42,3 +42,15 @@ def test_runs_here_and_in_the_daemon_share_a_limit(folder: Path, daemon: DaemonP
     assert ran(folder, 5)
     assert daemon.end() == 0
     assert "5/hour of alpha" in ingest("run", "alpha", code=75)
+
+
+def test_a_paused_source_is_not_run_here_either_until_it_is_resumed(folder: Path, ingest: Ask) -> None:
+    write_connector(folder, "alpha", NOTED)
+    ingest("connectors", "pause", "alpha")
+    refused = ingest("run", "alpha", code=75)
+    assert "alpha was paused by" in refused
+    assert "next: ingest connectors resume alpha" in refused
+    assert not (folder / "runs").exists()
+    ingest("connectors", "resume", "alpha")
+    ingest("run", "alpha")
+    assert ran(folder, 1)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import groupby
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from producer.positions import Position
 from producer.scheduler import Scheduler
 from producer.states import State
 from producer.ticks import Ticks
+from runtime.stopping import Deadline
 from schemas.records import JobPayload, Pause
 from tests.unit.producer.support import START, SettableClock, eventually
 from tests.unit.producer.test_scheduler import HOURLY, REPORT
@@ -80,16 +82,28 @@ class Limiter:
 
 
 class Owner:
-    """A custody of one source, `weather`, with its scheduler and its topic."""
+    """A custody of one source, `weather`, with its scheduler and its topic; `refused`: why it is not run."""
 
-    def __init__(self, clock: SettableClock, ticks: Ticks = HOURLY, position: Position | None = None) -> None:
+    def __init__(
+        self,
+        clock: SettableClock,
+        ticks: Ticks = HOURLY,
+        position: Position | None = None,
+        refused: str | None = None,
+    ) -> None:
         self.topic, self.engine, self.limiter = Topic(), Engine(position), Limiter()
+        self.told: list[State] = []
         journal = cast("Any", self.topic)
-        self.scheduler = Scheduler(now=clock.now, jitter=lambda: 0.0, journal=journal)
+        self.scheduler = Scheduler(
+            now=clock.now,
+            jitter=lambda: 0.0,
+            journal=journal,
+            on_status=lambda source, status: self.told.append(status.state),
+        )
         never = threading.Event()
         self.custody = Custody(
-            {"weather": ticks},
-            {},
+            {} if refused else {"weather": ticks},
+            {"weather": refused} if refused else {},
             self.scheduler,
             cast("Any", self.engine),
             cast("Any", self.limiter),
@@ -242,15 +256,14 @@ def test_what_is_asked_for_in_a_former_partition_is_moved_before_it_is_obeyed(ow
 
 
 def test_a_source_that_is_ours_again_after_a_doubt_is_told_and_its_limits_are_read_again(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: Owner,
 ) -> None:
     owner.take()
     assert owner.scheduler.take_due() is not None
-    told: list[State] = []
-    monkeypatch.setattr(owner.scheduler, "_on_status", lambda source, status: told.append(status.state))
+    owner.told.clear()
     owner.limiter.asked.clear()
     owner.custody.take(0, [])
-    assert told == [State.RUNNING]
+    assert owner.told == [State.RUNNING]
     assert owner.limiter.asked == ["doubt"]
 
 
@@ -265,3 +278,19 @@ def test_of_ticks_that_are_all_to_run_those_behind_a_committed_one_still_come(cl
     owner.take(tick)
     assert owner.run().tick == START + timedelta(hours=2)
     assert owner.topic.dropped[:1] == [tick.job_id]
+
+
+def test_a_source_without_its_settings_can_be_paused_and_resumed(clock: SettableClock) -> None:
+    owner = Owner(clock, refused="needs INGEST_SOURCES__WEATHER__API_KEY")
+    pause = Pause(source="weather", at=START, by="ann")
+    owner.take(pause, JobPayload(source="weather"))
+    assert "before that BLOCKED: needs INGEST" in str(owner.scheduler.statuses()["weather"].reason)
+    owner.custody.cancel(0, "pause/weather")
+    owner.custody.offer(0, JobPayload(source="weather"))
+    assert owner.scheduler.take_due() is None
+    owner.custody.offer(0, pause)
+    owner.custody.take(0, [])
+    owner.custody.give_up([0], Deadline(1.0))
+    owner.custody.offer(0, pause)
+    states = [state.value for state, _ in groupby(owner.told)]
+    assert states == ["PAUSED", "BLOCKED", "PAUSED", "BLOCKED", "UNASSIGNED"]
