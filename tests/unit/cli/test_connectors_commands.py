@@ -23,6 +23,7 @@ def test_list_shows_what_runs_what_waits_and_what_is_broken(ingest: Ingest, fold
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
     (folder / "odd.py").write_text(ODD.format(body="yield 1", more="").replace("class Record", "class Row"))
     rows = {row["origin"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
+    assert len({tuple(row) for row in rows.values()}) == 1  # a script finds the same keys in each
     assert rows[str(folder / "prices.py")]["state"] == "unknown"
     assert rows[str(folder / "prices.py")]["schedule"] == "every 1h"
     broken = rows[f"{folder / 'broken.py'}:1"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from connectors.registry import ConnectorRegistry
 from producer.control import Control, Told
 from producer.positions import Position
 from producer.states import State
@@ -28,10 +29,14 @@ class Stubborn(Control):
 
     def __init__(self, *_: Any) -> None:
         self.asked = Pause(source="prices", at=NOON, by="ann")
+        self.connectors = ConnectorRegistry()
 
     def pause(self, name: str, by: str) -> None: ...
 
     def resume(self, name: str) -> None: ...
+
+    def trigger(self, name: str, *_: Any, **__: Any) -> Any:
+        return SimpleNamespace(job_id=f"{name}@1")
 
     def source(self, name: str) -> Told:
         state = self.state
@@ -82,6 +87,15 @@ def test_what_is_so_is_a_success(
 
 def test_restart_says_that_it_reloads_no_code(ingest: Ingest) -> None:
     assert "start all of them again" in " ".join(ingest("connectors", "restart", "--help").out.split())
+
+
+def test_a_job_for_a_source_that_no_producer_here_runs_says_which_setting_keeps_it_so(
+    ingest: Ingest, control: type[Stubborn]
+) -> None:
+    control.state = None
+    result = ingest("connectors", "trigger", "prices", INGEST_CONNECTORS__SKIP="prices")
+    assert result.code == ExitCode.OK
+    assert "INGEST_CONNECTORS__SKIP names it" in result.err
 
 
 @pytest.fixture
