@@ -25,13 +25,13 @@ from producer.errors import CursorError, NotOwnedError, OvertakenError, Publishe
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
+from producer.overlap import Overlap, versions_for
 from producer.ownership import Ownership, Unshared
 from producer.positions import Position
 from producer.preparation import Preparation, Prepared
 from producer.publisher import Publisher
 from producer.resume import tail_starts, without_lost_ends
 from producer.run import Beginning, Run, RunReport
-from producer.seen import Seen
 from producer.slices import Slices
 from producer.tail import Tails
 from producer.target import Target, writer_name
@@ -186,37 +186,37 @@ class IngestionEngine:
             structlog.contextvars.bound_contextvars(run_id=run_id),
             RUN_SECONDS.labels(source).time(),
             self._open_publisher(prepared.target) as publisher,
-            Seen() as records,
-            Seen() as letters,
         ):
             # Fences whoever ran the source before.
             previous = publisher.take_over()
             if previous is not None and self._is_over(job, previous):
                 return _nothing(job, run_id, previous)
-            beginning = self._beginning(prepared, job, previous, records, letters)
-            since = beginning.since
-            _log.info("run_started", since=None if since is None else str(since))
-            intake = Intake(
-                prepared.connector,
-                prepared.encoder,
-                run_id=run_id,
-                now=self._now,
-                backfill=beginning.backfill,
-            )
-            run = Run(
-                prepared,
-                publisher,
-                beginning,
-                job=job,
-                run_id=run_id,
-                writer=writer_name(),
-                limits=self._limits,
-                now=self._now,
-            )
-            with self._extracting(source, intake, since) as slices:
-                report = run.consume(slices)
+            beginning = self._beginning(prepared, job, previous)
+            with self._overlap(prepared, beginning) as overlap:
+                run = Run(
+                    prepared,
+                    publisher,
+                    beginning,
+                    overlap,
+                    job=job,
+                    run_id=run_id,
+                    writer=writer_name(),
+                    limits=self._limits,
+                    now=self._now,
+                )
+                report = self._consumed(run, prepared, beginning, run_id)
         if report.completed and job.until is None:
             LAST_SUCCESS.labels(source).set(self._now().timestamp())
+        return report
+
+    def _consumed(self, run: Run, prepared: Prepared, beginning: Beginning, run_id: str) -> RunReport:
+        since = beginning.since
+        _log.info("run_started", since=None if since is None else str(since))
+        intake = Intake(
+            prepared.connector, prepared.encoder, run_id=run_id, now=self._now, backfill=beginning.backfill
+        )
+        with self._extracting(prepared.target.source, intake, since) as slices:
+            report = run.consume(slices)
         _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
         return report
 
@@ -227,9 +227,7 @@ class IngestionEngine:
         """
         return job.job_id in previous.jobs and self._ownership.lease(job.source) is not None
 
-    def _beginning(
-        self, prepared: Prepared, job: JobPayload, previous: Position | None, records: Seen, letters: Seen
-    ) -> Beginning:
+    def _beginning(self, prepared: Prepared, job: JobPayload, previous: Position | None) -> Beginning:
         """Find out where the source stands."""
         connector, target = prepared.connector, prepared.target
         parse = connector.parse_since if connector.has_cursor() else None
@@ -239,9 +237,18 @@ class IngestionEngine:
         backfill = Backfill(type(connector), job, previous) if job.until is not None else None
         since = backfill.begin if backfill else connector.parse_since(_since(job, prepared, previous))
         starts = tail_starts(previous, since, parse, exact=connector.State is not None)
-        if starts is not None:
-            self._tails.read(target, starts, records, letters)
-        return Beginning(previous, since, ends, starts or {}, records, letters, backfill)
+        return Beginning(previous, since, ends, starts, backfill)
+
+    @contextmanager
+    def _overlap(self, prepared: Prepared, beginning: Beginning) -> Iterator[Overlap]:
+        """What is in the source's topics already of what it may yield."""
+        # A backfill makes no records of what has changed back: it is not asked for what is newest.
+        bounded = beginning.backfill is not None
+        versions = None if bounded else versions_for(prepared.connector, prepared.encoder, beginning.since)
+        with Overlap(versions) as overlap:
+            if beginning.starts is not None:
+                self._tails.read(prepared.target, beginning.starts, overlap)
+            yield overlap
 
     @contextmanager
     def _extracting(self, source: str, intake: Intake, since: Any) -> Iterator[Slices[Any, Batch]]:

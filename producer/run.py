@@ -21,10 +21,10 @@ from producer.errors import SourceError
 from producer.intake import Batch
 from producer.ledger import LedgerEntry, Range
 from producer.metrics import COMMIT_SECONDS, DEDUPLICATED, EXTRACTED, PUBLISHED, REJECTED
+from producer.overlap import Overlap
 from producer.positions import Ends, Mark, Position, with_mark
 from producer.preparation import Prepared
 from producer.publisher import Closing, Publisher
-from producer.seen import Seen, digest, letter_digest
 from producer.slices import Slices
 from producer.watermark import Watermark
 from schemas.records import JobPayload
@@ -66,15 +66,13 @@ class RunReport:
 @dataclass(frozen=True)
 class Beginning:
     """Where a run begins: the stored position, `since` as the cursor's type, the ends of the source's topics,
-    and what is in them already behind `starts`; the backfill that it is, if it is one.
+    and where in them what it may yield again stands (None: nowhere); the backfill that it is, if it is one.
     """
 
     previous: Position | None
     since: Any
     ends: Ends
-    starts: Ends
-    records: Seen
-    letters: Seen
+    starts: Ends | None
     backfill: Backfill | None = None
 
 
@@ -86,6 +84,7 @@ class Run:
         prepared: Prepared,
         publisher: Publisher,
         beginning: Beginning,
+        overlap: Overlap,
         *,
         job: JobPayload,
         run_id: str,
@@ -97,6 +96,7 @@ class Run:
         self._prepared = prepared
         self._publisher = publisher
         self._beginning = beginning
+        self._overlap = overlap
         self._job = job
         self._run_id = run_id
         self._writer = writer
@@ -136,6 +136,8 @@ class Run:
                 self._commit(completed=False)
             raise
         completed = not slices.stopped
+        if completed:
+            self._release()
         if completed or self._checkpoint:
             self._commit(completed=completed)
         return self._report(completed)
@@ -150,9 +152,12 @@ class Run:
         for end, cursor in batch.checkpoints:
             self._add(batch, start, end, letters)
             (self._backfill or self._mark).reach(cursor)
+            self._release_behind(cursor)
             self._commit(completed=False, safe=cursor)
             start, letters = end, []
         self._add(batch, start, len(batch.messages), letters)
+        if self._prepared.connector.ordered:
+            self._release_behind(self._mark.value)
 
     def _add(self, batch: Batch, start: int, end: int, letters: list[Letter]) -> None:
         """Add the messages from `start` to before `end`, and dead letters, as far as they are new."""
@@ -162,11 +167,26 @@ class Run:
         self._mark.see(cursors)
         if self._backfill is not None:
             self._backfill.see(cursors)
-        new_letters = _unseen(letters, self._beginning.letters, lambda one: letter_digest(one.value))
-        new = _unseen(messages, self._beginning.records, lambda one: digest(one["key"], one["value"]))
-        known = len(messages) + len(letters) - len(new) - len(new_letters)
+        new_letters = self._overlap.new_letters(letters)
+        new, known = self._overlap.sift(messages)
         size = batch.size if whole else batch.size * len(messages) // max(1, len(batch.messages))
-        self._checkpoint.add(new, new_letters, size, known)
+        self._checkpoint.add(new, new_letters, size, known + len(letters) - len(new_letters))
+
+    def _release_behind(self, cursor: Any) -> None:
+        """Publish what was held, if everything up to `cursor` has come and the topic held nothing later."""
+        previous = self._beginning.previous
+        if not self._overlap.held or previous is None:
+            return
+        last = self._prepared.connector.parse_since(previous.mark.cursor)
+        if last is not None and cursor > last:
+            self._release()
+
+    def _release(self) -> None:
+        """Publish what has changed back to what it was before."""
+        for messages in self._overlap.release():
+            self._checkpoint.add(messages, (), sum(len(one["value"]) for one in messages), 0)
+            if not self._checkpoint.due_in():
+                self._commit(completed=False)
 
     def _reject_too_large(self, batch: Batch) -> None:
         """Move the items of messages that the topic does not take to the rejected ones."""
@@ -291,12 +311,16 @@ class Run:
         if self._prepared.connector.State is None:
             return ends if moving else stored
         if moving:
-            unmet = self._beginning.records or self._beginning.letters
-            return self._beginning.starts if unmet else ends
+            return self._beginning.starts or {} if self._overlap else ends
         return self._state_ends or stored if completed else stored
 
     def _cursor_now(self, completed: bool, safe: Any) -> tuple[JsonValue] | None:
-        """The cursor to store, as a tuple of one; None if the stored one stays."""
+        """The cursor to store, as a tuple of one; None if the stored one stays.
+
+        What is held must be met again if this run ends too soon.
+        """
+        if self._overlap.held:
+            return None
         connector = self._prepared.connector
         if connector.ordered or (completed and connector.State is None):
             return (self._mark.as_json(),)
@@ -321,14 +345,6 @@ class Run:
             completed=completed,
             **self._backfill.facts() if self._backfill else {},
         )
-
-
-def _unseen(found: list[Any], seen: Seen, digest_of: Callable[[Any], bytes]) -> list[Any]:
-    """Those of `found` that are not in the topic already."""
-    if not seen or not found:
-        return found
-    there = seen.take([digest_of(one) for one in found])
-    return [one for one, known in zip(found, there, strict=True) if not known]
 
 
 def _as_text(value: JsonValue) -> str | None:

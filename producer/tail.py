@@ -1,14 +1,15 @@
 """Reads the ends of a source's own topics into what has been seen there (rules P5 and P7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, Message
 
 from producer.errors import BrokerAwayError
+from producer.overlap import Overlap
 from producer.positions import Ends
-from producer.seen import Seen, digest, letter_digest
+from producer.seen import letter_digest
 from producer.target import TRANSACTION_SECONDS, Target
 from runtime.errors import DependencyError
 from runtime.topic_reader import read_settled
@@ -23,18 +24,23 @@ class Tails:
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._properties = dict(properties)
 
-    def read(self, target: Target, starts: Ends, records: Seen, letters: Seen) -> None:
+    def read(self, target: Target, starts: Ends, overlap: Overlap) -> None:
         """Add what stands behind `starts` in the target's two topics; a partition missing there from its
         start on. Raises BrokerAwayError.
         """
-        self._read(target.topic, starts, records, lambda one: digest(one.key(), one.value() or b""))
-        self._read(target.dead_letter_topic, starts, letters, lambda one: letter_digest(one.value() or b""))
-        if records or letters:
-            _log.info("topic_end_read", records=len(records), dead_letters=len(letters))
+        self._read(
+            target.topic, starts, lambda found: overlap.add((one.key(), one.value() or b"") for one in found)
+        )
+        self._read(
+            target.dead_letter_topic,
+            starts,
+            lambda found: overlap.letters.add(letter_digest(one.value() or b"") for one in found),
+        )
+        if overlap:
+            _log.info("topic_end_read", records=len(overlap.records), dead_letters=len(overlap.letters))
 
-    def _read(self, topic: str, starts: Ends, seen: Seen, digest_of: Callable[[Message], bytes]) -> None:
+    def _read(self, topic: str, starts: Ends, add: Callable[[Iterator[Message]], None]) -> None:
         try:
-            messages = read_settled(self._properties, topic, starts=starts.get(topic, {}), timeout=_TIMEOUT)
-            seen.add(map(digest_of, messages))
+            add(read_settled(self._properties, topic, starts=starts.get(topic, {}), timeout=_TIMEOUT))
         except (KafkaException, DependencyError) as exc:
             raise BrokerAwayError(f"the end of {topic} could not be read: {exc}") from exc

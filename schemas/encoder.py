@@ -36,9 +36,12 @@ class RecordEncoder:
                 f"{contract.source}: the schema given does not describe {contract.record.__name__}; "
                 "build it from the same contract with schemas.avro.build_schema"
             )
+        self.schema = schema
+        # What each message's value begins with.
+        self.framing = frame(schema_id, b"")
         self._contract = contract
         self._shape = payload_record(contract.record)
-        code = _program(contract, frame(schema_id, b""))
+        code = _program(contract, self.framing)
         self.source = code.text()
         self._encode = _compiled(code, f"<encoder of {contract.source}>")
 

@@ -1,7 +1,7 @@
 """Cursors that connectors move themselves, and lookback: nothing is left out, nothing is there twice."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -130,6 +130,63 @@ def test_lookback_brings_what_came_late_and_what_has_changed(settings: Settings)
 def cut_short(*found: Any) -> Iterator[Any]:
     yield from found
     raise ValueError("cut short")
+
+
+LOOKBACK: dict[str, Any] = {"lookback": timedelta(seconds=30)}
+
+
+def giving(*found: Any) -> Callable[[Any], Iterator[Any]]:
+    """What yields these."""
+    return lambda since: iter(found)
+
+
+def texts(settings: Settings, number: int) -> list[str]:
+    """What the topic holds of a key, in its order."""
+    return [one["text"] for one in records(settings) if one["id"] == number]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_changes_back_within_the_lookback_is_published_again(settings: Settings, ordered: bool) -> None:
+    for text in ("one", "two", "one", "one", "two"):
+        found = giving(reading(90), reading(100, text=text))
+        report = run(settings, yielding(found, ordered=ordered, **LOOKBACK))
+        assert report.extracted == report.published + report.deduplicated == 2
+    assert texts(settings, 90) == [""]
+    assert texts(settings, 100) == ["one", "two", "one", "two"]
+
+
+def test_a_run_that_does_not_end_publishes_what_has_changed_back_once_it_is_beyond_the_rest(
+    settings: Settings,
+) -> None:
+    for text in ("one", "two"):
+        run(settings, yielding(giving(reading(100, text=text)), ordered=True))
+    failing_run(settings, lambda since: cut_short(reading(100, text="one")), ordered=True)
+    assert texts(settings, 100) == ["one", "two"]
+    failing_run(settings, lambda since: cut_short(reading(100, text="one"), reading(101)), ordered=True)
+    assert texts(settings, 100) == ["one", "two", "one"]
+    assert stored(settings) == "2026-01-01T12:01:41Z"
+
+
+def test_the_cursor_waits_for_what_may_have_changed_back(settings: Settings) -> None:
+    """The topic has records up to 40: before the run has come to these, nobody knows what is gone."""
+    for text in ("one", "two"):
+        run(settings, yielding(giving(reading(10, text=text))))
+    failing_run(settings, lambda since: cut_short(reading(40)), **LOOKBACK)
+
+    def windows(broken: bool, since: Any) -> Iterator[Any]:
+        yield reading(10, text="one")
+        yield Checkpoint(moment(20))
+        if broken:
+            raise ValueError("cut short")
+        yield from (reading(40), Checkpoint(moment(50)))
+        raise ValueError("cut short later")
+
+    failing_run(settings, partial(windows, True), **LOOKBACK)
+    assert stored(settings) == "2026-01-01T12:00:10Z"
+    assert texts(settings, 10) == ["one", "two"]
+    failing_run(settings, partial(windows, False), **LOOKBACK)
+    assert stored(settings) == "2026-01-01T12:00:50Z"
+    assert texts(settings, 10) == ["one", "two", "one"]
 
 
 def begin(since: Any) -> int:

@@ -1,5 +1,6 @@
 """What is known again, and that it is counted, also where it does not fit into memory."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from producer.seen import Seen, digest, letter_digest
+from producer.seen import Seen, identity, letter_digest
 from schemas.avro import build_schema
 from schemas.contract import SourceContract
 from schemas.encoder import RecordEncoder
@@ -43,15 +44,15 @@ def test_the_payload_begins_behind_the_envelope(id_: str, price: float, run_id: 
 
 
 def test_run_time_and_schema_id_do_not_matter_key_and_payload_do() -> None:
-    known = digest(*message(Price(id="a", price=1)))
+    known = identity(*message(Price(id="a", price=1)))
     later = datetime(2027, 5, 5, tzinfo=UTC)
-    assert digest(*message(Price(id="a", price=1), schema_id=300, run_id="r22", at=later)) == known
-    assert digest(*message(Price(id="a", price=2))) != known
-    assert digest(*message(Price(id="b", price=1))) != known
+    assert identity(*message(Price(id="a", price=1), schema_id=300, run_id="r22", at=later)) == known
+    assert identity(*message(Price(id="a", price=2))) != known
+    assert identity(*message(Price(id="b", price=1))) != known
 
 
-def test_what_nobody_of_us_wrote_has_a_digest_too() -> None:
-    assert digest(None, b"") != digest(b"k", b"") != digest(b"k", b"\0\0")
+def test_what_nobody_of_us_wrote_has_an_identity_too() -> None:
+    assert identity(None, b"") != identity(b"k", b"") != identity(b"k", b"\0\0")
     assert letter_digest(b"{}") != letter_digest(b"{ }")
 
 
@@ -59,7 +60,7 @@ def test_what_nobody_of_us_wrote_has_a_digest_too() -> None:
 def test_equal_ones_are_counted_in_memory_and_in_the_file(in_memory: int) -> None:
     one, two, never = b"1" * 16, b"2" * 16, b"3" * 16
     others = [number.to_bytes(16, "big") for number in range(2000)]
-    with Seen(in_memory=in_memory) as seen:
+    with closing(Seen(in_memory=in_memory)) as seen:
         assert not seen
         seen.add([one, *others, one, two])
         seen.add([one])

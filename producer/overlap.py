@@ -1,0 +1,181 @@
+"""What of a run's records stands in its topics already, and what has changed back (rules P5 and P7).
+
+What a source yields again is known by its payload. But a record may go from A to B and back to A, all within
+what a run reads again: then A is in the topic and not what the topic says last of its key. Such a record is
+held until it is known whether B comes as well. If it does, both are versions that the source has; if not, A
+is what the source says now, and it is published again.
+"""
+
+import io
+import marshal
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import fastavro
+
+from connectors.base import BaseConnector
+from producer.checkpoint import Message
+from producer.dead_letters import Letter
+from producer.seen import IN_MEMORY, SIZE, Identity, Seen, identity, letter_digest
+from producer.spilled import Spilled
+from schemas.encoder import RecordEncoder
+from schemas.wire import FRAME_SIZE
+
+_ROWS = 10_000
+# Follows the version that stands last, as long as the run may show that the source has it no more.
+_OPEN = b"?"
+
+
+class Versions:
+    """Which version of each key a topic ends with, and whether this run is still to meet that one.
+
+    Of a key of one version nothing is to be found out.
+    """
+
+    def __init__(self, due: Callable[[bytes], bool], *, in_memory: int = IN_MEMORY) -> None:
+        """`due` tells of a framed record whether the run must meet it, if its source still has it."""
+        self._due = due
+        self._last: dict[bytes, bytes] = {}
+        self._spilled = Spilled(self._last, in_memory)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._spilled.close()
+
+    def add(self, found: Sequence[tuple[Identity, bytes]]) -> None:
+        """Take note of the topic's next records: identities and framed values."""
+        self._spilled.fetch({one.key for one, _ in found})
+        for (key, version), value in found:
+            last = self._last.get(key)
+            if last is None:
+                self._last[key] = version
+            elif not last.startswith(version):
+                self._last[key] = version + _OPEN if self._due(value) else version
+        self._spilled.trim()
+
+    def fetch(self, keys: set[bytes]) -> None:
+        """Have these ready to be asked for."""
+        self._spilled.trim()
+        self._spilled.fetch(keys)
+
+    def is_doubtful(self, one: Identity) -> bool:
+        """Whether the topic ends with another version of the key, which the run has not met."""
+        last = self._last.get(one.key)
+        return last is not None and len(last) > SIZE and not last.startswith(one.version)
+
+    def settle(self, key: bytes) -> None:
+        """The run has met what tells that its source has more than one version, or a new one."""
+        if key in self._last:
+            self._last[key] = self._last[key][:SIZE]
+
+
+class Overlap:
+    """What stands in the topics from where a run begins. A context manager, used by one thread."""
+
+    def __init__(self, versions: Versions | None = None, *, in_memory: int = IN_MEMORY) -> None:
+        """Without `versions`, nothing is looked for that has changed back."""
+        self.records, self.letters = Seen(in_memory=in_memory), Seen(in_memory=in_memory)
+        self._versions = versions
+        # Whole records are larger than what they are known by.
+        self._held: Spilled[bytes] = Spilled({}, max(1, in_memory // 10))
+        self.held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in (self.records, self.letters, self._versions, self._held):
+            if part is not None:
+                part.close()
+
+    def __bool__(self) -> bool:
+        """Whether anything stands there that the run has not met."""
+        return bool(self.records or self.letters)
+
+    def add(self, messages: Iterator[tuple[bytes | None, bytes]]) -> None:
+        """Take note of the topic's records, keys and framed values, in its order."""
+        while some := [(identity(key, value), value) for key, value in islice(messages, _ROWS)]:
+            self.records.add(one.version for one, _ in some)
+            if self._versions is not None:
+                self._versions.add(some)
+
+    def new_letters(self, letters: list[Letter]) -> list[Letter]:
+        """Those of a run's dead letters that are not in their topic."""
+        if not self.letters or not letters:
+            return letters
+        there = self.letters.take([letter_digest(one.value) for one in letters])
+        return [one for one, known in zip(letters, there, strict=True) if not known]
+
+    def sift(self, messages: list[Message]) -> tuple[list[Message], int]:
+        """Those of a run's next messages that are new, and how many are now known to be in the topic.
+
+        The others are held: these become one or the other later.
+        """
+        if not messages or not (self.records or self.held):
+            return messages, 0
+        ones = [identity(message["key"], message["value"]) for message in messages]
+        there = self.records.take([one.version for one in ones])
+        known = sum(there)
+        if self._versions is not None:
+            known += self._hold(self._versions, messages, ones, there)
+        return [message for message, is_there in zip(messages, there, strict=True) if not is_there], known
+
+    def _hold(
+        self, versions: Versions, messages: list[Message], ones: list[Identity], there: list[bool]
+    ) -> int:
+        """Hold what is doubtful, let go what is no longer; how many more are known, which may be negative."""
+        keys = {one.key for one in ones}
+        versions.fetch(keys)
+        self._held.trim()
+        self._held.fetch(keys)
+        held, before = self._held.memory, self.held
+        for message, one, is_there in zip(messages, ones, there, strict=True):
+            doubted = held.get(one.key, one.version).startswith(one.version)
+            if is_there and doubted and versions.is_doubtful(one):
+                self.held += one.key not in held
+                held[one.key] = one.version + marshal.dumps(message)
+            else:
+                self.held -= held.pop(one.key, None) is not None
+                versions.settle(one.key)
+        return before - self.held
+
+    def release(self) -> Iterator[list[Message]]:
+        """What was held, a bounded list at a time: the run has not met what the topic says last of these."""
+        for packed in self._held.drain():
+            self.held -= len(packed)
+            yield [marshal.loads(one[SIZE:]) for one in packed]  # noqa: S302 - our own bytes
+
+
+def versions_for(connector: BaseConnector, encoder: RecordEncoder, since: Any) -> Versions | None:
+    """What tells of a source's records from `since` on whether they have changed back.
+
+    None where that cannot be told: without a key a changed record is another one, and a State says nothing
+    of single records.
+    """
+    if not connector.key or connector.State is not None:
+        return None
+    return Versions(_due_from(connector, encoder, since))
+
+
+def _due_from(connector: BaseConnector, encoder: RecordEncoder, since: Any) -> Callable[[bytes], bool]:
+    if since is None:
+        return lambda value: True
+    cursor, schema, framing = connector.cursor, fastavro.parse_schema(encoder.schema), encoder.framing
+    adapter = connector.cursor_type()
+
+    def due(value: bytes) -> bool:
+        if not value.startswith(framing):
+            # Written under an older schema: not worth another request to the registry.
+            return False
+        try:
+            body: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_SIZE:]), schema, None)
+            return bool(adapter.validate_python(body[cursor]) >= since)
+        except Exception:
+            # An optional cursor may be None; nobody of us may have written it.
+            return False
+
+    return due

@@ -1,0 +1,209 @@
+"""What is in the topic already, what is new, and what has changed back (rules P5 and P7)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import AwareDatetime, BaseModel
+
+from connectors.base import BaseConnector
+from producer.checkpoint import Message
+from producer.overlap import Overlap, Versions, versions_for
+from schemas.avro import build_schema
+from schemas.encoder import RecordEncoder
+from schemas.names import Names
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+FRAME = b"\0\0\0\0\1" + bytes(5)
+
+
+def always(value: bytes) -> bool:
+    return True
+
+
+def message(key: str, payload: str) -> Message:
+    return {"key": key.encode(), "value": FRAME + payload.encode()}
+
+
+def messages(*texts: str) -> list[Message]:
+    """One for each of texts like "a1": key "a", payload "1"."""
+    return [message(text[0], text[1:]) for text in texts]
+
+
+def one_run(
+    topic: list[Message],
+    items: Sequence[Message],
+    *,
+    due: Callable[[bytes], bool] = always,
+    slice_: int = 3,
+    ends_at: int | None = None,
+    in_memory: int = 10_000,
+) -> int:
+    """Append what a run publishes to `topic`; `ends_at` cuts it short. Returns how many items it knew."""
+    with Overlap(Versions(due, in_memory=in_memory), in_memory=in_memory) as overlap:
+        overlap.add((one["key"], one["value"]) for one in list(topic))
+        known, coming = 0, iter(items[:ends_at])
+        while some := list(islice(coming, slice_)):
+            new, more = overlap.sift(some)
+            topic += new
+            known += more
+        held = overlap.held
+        assert known <= len(items)
+        if ends_at is None:
+            released = [one for part in overlap.release() for one in part]
+            assert len(released) == held
+            topic += released
+            assert overlap.held == 0
+        return known
+
+
+def told(topic: list[Message]) -> list[str]:
+    return [(one["key"] + one["value"][len(FRAME) :]).decode() for one in topic]
+
+
+@pytest.mark.parametrize(
+    ("there", "comes", "published"),
+    [
+        ("a1", "a1", ""),
+        ("a1", "a2", "a2"),
+        ("a1 a2", "a1", "a1"),  # it has changed back
+        ("a1 a2", "a1 a1", "a1"),  # pages that shift bring it twice, and one of the two is known
+        ("a1 a2 a1", "a1", ""),
+        ("a1 a2 a1", "a2", "a2"),
+        ("a1 a2", "a1 a2", ""),  # a source that has both
+        ("a1 a2", "a2 a1", ""),
+        ("a1 a2 a3", "a1 a2", ""),  # the source has several: not told which of them would count
+        ("a2 a1 a3", "a3 a2 a1", ""),
+        ("a1 a2", "a1 a3", "a3"),
+        ("a1 a2", "a3 a1", "a3"),
+        ("a1 a2 b1 b2", "b1 a1 b2 a2", ""),
+        ("a1 a2 b1 b2", "b1 a1 b2", "a1"),
+        ("a1", "a1 a1", "a1"),  # counted, as ever
+    ],
+)
+@pytest.mark.parametrize("slice_", [1, 2, 10])
+@pytest.mark.parametrize("in_memory", [1, 10_000])
+def test_what_a_run_publishes(there: str, comes: str, published: str, slice_: int, in_memory: int) -> None:
+    topic, items = messages(*there.split()), messages(*comes.split())
+    before = len(topic)
+    known = one_run(topic, items, slice_=slice_, in_memory=in_memory)
+    assert told(topic[before:]) == published.split()
+    assert known == len(items) - len(topic) + before
+
+
+def test_a_run_that_is_cut_short_publishes_nothing_of_what_may_have_changed_back() -> None:
+    topic = messages("a1", "a2")
+    assert one_run(topic, messages("a1", "b1"), ends_at=1) == 0
+    assert told(topic) == ["a1", "a2"]
+
+
+def test_what_the_run_does_not_reach_says_nothing() -> None:
+    topic = messages("a1", "a2")
+    assert one_run(topic, messages("a1"), due=lambda value: False) == 1
+    assert told(topic) == ["a1", "a2"]
+
+
+KEYS = st.sampled_from("abcd")
+ROUNDS = st.lists(
+    st.tuples(
+        st.lists(st.tuples(KEYS, st.sampled_from("123")), max_size=6),
+        st.none() | st.integers(0, 4),
+        st.randoms(use_true_random=False),
+    ),
+    max_size=8,
+)
+
+
+@given(ROUNDS, st.integers(1, 4), st.sampled_from([1, 2, 10_000]))
+def test_of_a_source_with_one_state_of_each_key_the_topic_ends_with_it(
+    rounds: list[tuple[list[tuple[str, str]], int | None, Any]], slice_: int, in_memory: int
+) -> None:
+    topic: list[Message] = []
+    state: dict[str, str] = {}
+    for changes, ends_at, random in rounds:
+        state.update(changes)
+        items = [message(key, payload) for key, payload in state.items()]
+        random.shuffle(items)
+        one_run(topic, items, slice_=slice_, ends_at=ends_at, in_memory=in_memory)
+        if ends_at is None:
+            assert {one["key"]: one["value"] for one in topic} == {one["key"]: one["value"] for one in items}
+    for key in state:
+        versions = [one for one in told(topic) if one[0] == key]
+        assert all(one != other for one, other in pairwise(versions))
+
+
+@given(ROUNDS, st.integers(1, 4), st.sampled_from([1, 2, 10_000]))
+def test_of_a_source_that_keeps_its_history_each_record_is_there_once(
+    rounds: list[tuple[list[tuple[str, str]], int | None, Any]], slice_: int, in_memory: int
+) -> None:
+    topic: list[Message] = []
+    history: list[Message] = []
+    for added, ends_at, random in rounds:
+        history += [message(key, str(len(history) + number)) for number, (key, _) in enumerate(added)]
+        items = list(history)
+        random.shuffle(items)
+        one_run(topic, items, slice_=slice_, ends_at=ends_at, in_memory=in_memory)
+        if ends_at is None:
+            assert sorted(told(topic)) == sorted(told(history))
+        assert len(set(told(topic))) == len(topic)
+
+
+class Reading(BaseModel):
+    city: str
+    at: AwareDatetime | None
+    degrees: float = 0.0
+
+
+class Readings(BaseConnector):
+    name = "readings"
+    key = "city"
+    cursor = "at"
+    Record = Reading
+
+    def extract(self, since: Any = None) -> Iterator[Any]:
+        yield from ()
+
+
+def encoder(schema_id: int = 7) -> RecordEncoder:
+    contract = Readings.contract()
+    return RecordEncoder(contract, build_schema(contract, Names()), schema_id)
+
+
+def encoded(at: datetime | None, degrees: float, schema_id: int = 7) -> Message:
+    record = Reading(city="Oslo", at=at, degrees=degrees)
+    [made] = encoder(schema_id).encode([record], extracted_at=NOON, run_id="r")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("newest", "since", "published"),
+    [
+        (encoded(NOON, 2), NOON, 1),
+        (encoded(NOON, 2), None, 1),
+        (encoded(NOON - timedelta(seconds=1), 2), NOON, 0),  # the run does not come to it
+        (encoded(None, 2), NOON, 0),
+        (encoded(NOON, 2, schema_id=6), NOON, 0),
+        ({"key": b"Oslo", "value": b"\0\0\0\0\7?"}, NOON, 0),
+        ({"key": b"Oslo", "value": b""}, NOON, 0),
+    ],
+)
+def test_a_record_has_changed_back_only_if_the_run_would_have_met_the_newer_one(
+    newest: Message, since: datetime | None, published: int
+) -> None:
+    old = encoded(NOON, 1)
+    versions = versions_for(Readings(), encoder(), since)
+    with Overlap(versions) as overlap:
+        overlap.add((one["key"], one["value"]) for one in (old, newest))
+        assert overlap.sift([old]) == ([], 1 - published)
+        assert [len(part) for part in overlap.release()] == [1] * published
+
+
+def test_without_a_key_or_with_a_state_nothing_changes_back() -> None:
+    keyless: Any = type("Keyless", (Readings,), {"key": ()})
+    stated: Any = type("Stated", (Readings,), {"cursor": None, "State": Reading})
+    assert versions_for(keyless(), encoder(), NOON) is None
+    assert versions_for(stated(), encoder(), None) is None
