@@ -24,51 +24,58 @@ from schemas.encoder import RecordEncoder
 from schemas.wire import FRAME_SIZE
 
 _ROWS = 10_000
-# Follows the version that stands last, as long as the run may show that the source has it no more.
-_OPEN = b"?"
 
 
 class Versions:
-    """Which version of each key a topic ends with, and whether this run is still to meet that one.
-
-    Of a key of one version nothing is to be found out.
-    """
+    """Of which keys a topic holds several versions, and ends with one that the run is still to meet."""
 
     def __init__(self, due: Callable[[bytes], bool], *, in_memory: int = IN_MEMORY) -> None:
         """`due` tells of a framed record whether the run must meet it, if its source still has it."""
         self._due = due
-        self._last: dict[bytes, bytes] = {}
-        self._spilled = Spilled(self._last, in_memory)
+        self._last: Spilled[bytes] = Spilled({}, in_memory)
+        self._awaited: Spilled[bytes] = Spilled({}, in_memory)
 
     def close(self) -> None:
         """Forget everything."""
-        self._spilled.close()
+        self._last.close()
+        self._awaited.close()
 
     def add(self, found: Sequence[tuple[Identity, bytes]]) -> None:
         """Take note of the topic's next records: identities and framed values."""
-        self._spilled.fetch({one.key for one, _ in found})
+        self.fetch({one.key for one, _ in found})
+        self._last.fetch({one.key for one, _ in found})
+        last, awaited = self._last.memory, self._awaited.memory
         for (key, version), value in found:
-            last = self._last.get(key)
-            if last is None:
-                self._last[key] = version
-            elif not last.startswith(version):
-                self._last[key] = version + _OPEN if self._due(value) else version
-        self._spilled.trim()
+            before = last.get(key, version)
+            last[key] = version
+            if before == version:
+                continue
+            if self._due(value):
+                awaited[key] = version
+            else:
+                awaited.pop(key, None)
+        self._last.trim()
+
+    def seal(self) -> None:
+        """The topic has been read: of a key of one version nothing is to be found out."""
+        self._last.close()
+
+    def __bool__(self) -> bool:
+        """Whether there is such a key."""
+        return bool(self._awaited)
 
     def fetch(self, keys: set[bytes]) -> None:
         """Have these ready to be asked for."""
-        self._spilled.trim()
-        self._spilled.fetch(keys)
+        self._awaited.trim()
+        self._awaited.fetch(keys)
 
     def is_doubtful(self, one: Identity) -> bool:
         """Whether the topic ends with another version of the key, which the run has not met."""
-        last = self._last.get(one.key)
-        return last is not None and len(last) > SIZE and not last.startswith(one.version)
+        return self._awaited.memory.get(one.key, one.version) != one.version
 
     def settle(self, key: bytes) -> None:
         """The run has met what tells that its source has more than one version, or a new one."""
-        if key in self._last:
-            self._last[key] = self._last[key][:SIZE]
+        self._awaited.memory.pop(key, None)
 
 
 class Overlap:
@@ -96,12 +103,14 @@ class Overlap:
         """Whether anything stands there that the run has not met."""
         return bool(self.records or self.letters)
 
-    def add(self, messages: Iterator[tuple[bytes | None, bytes]]) -> None:
-        """Take note of the topic's records, keys and framed values, in its order."""
+    def read(self, messages: Iterator[tuple[bytes | None, bytes]]) -> None:
+        """Take note of all that stands in the topic, keys and framed values, in its order."""
         while some := [(identity(key, value), value) for key, value in islice(messages, _ROWS)]:
             self.records.add(one.version for one, _ in some)
             if self._versions is not None:
                 self._versions.add(some)
+        if self._versions is not None:
+            self._versions.seal()
 
     def new_letters(self, letters: list[Letter]) -> list[Letter]:
         """Those of a run's dead letters that are not in their topic."""
@@ -120,7 +129,7 @@ class Overlap:
         ones = [identity(message["key"], message["value"]) for message in messages]
         there = self.records.take([one.version for one in ones])
         known = sum(there)
-        if self._versions is not None:
+        if self._versions:
             known += self._hold(self._versions, messages, ones, there)
         return [message for message, is_there in zip(messages, there, strict=True) if not is_there], known
 

@@ -25,6 +25,10 @@ class Spilled(Generic[V]):
         self._merged = merged
         self._file: sqlite3.Connection | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there is anything in it; the file counts as something until it is closed."""
+        return bool(self.memory) or self._file is not None
+
     def close(self) -> None:
         """Forget everything."""
         self.memory.clear()

@@ -45,7 +45,7 @@ def one_run(
 ) -> int:
     """Append what a run publishes to `topic`; `ends_at` cuts it short. Returns how many items it knew."""
     with Overlap(Versions(due, in_memory=in_memory), in_memory=in_memory) as overlap:
-        overlap.add((one["key"], one["value"]) for one in list(topic))
+        overlap.read((one["key"], one["value"]) for one in list(topic))
         known, coming = 0, iter(items[:ends_at])
         while some := list(islice(coming, slice_)):
             new, more = overlap.sift(some)
@@ -197,7 +197,7 @@ def test_a_record_has_changed_back_only_if_the_run_would_have_met_the_newer_one(
     old = encoded(NOON, 1)
     versions = versions_for(Readings(), encoder(), since)
     with Overlap(versions) as overlap:
-        overlap.add((one["key"], one["value"]) for one in (old, newest))
+        overlap.read((one["key"], one["value"]) for one in (old, newest))
         assert overlap.sift([old]) == ([], 1 - published)
         assert [len(part) for part in overlap.release()] == [1] * published
 
