@@ -41,6 +41,8 @@ from schemas.records import JobPayload
 
 # A generator that is asked to end has this long to come to its next item before its thread is left behind.
 _CLOSE_SECONDS = 5.0
+# A wait of a run is told once it has lasted so long.
+_WORTH_TELLING = 5.0
 _log = structlog.get_logger(__name__)
 
 UNSHARED = Unshared()
@@ -169,6 +171,14 @@ class IngestionEngine:
         if building_since is not None:
             return self._clock() - building_since
         return slices.silent_for() if slices is not None else None
+
+    def waits_for(self, source: str) -> str | None:
+        """The limit or quota that a run of `source` waits for and goes on after; None for none, or a short
+        one.
+        """
+        waits = self._limiter.waiting(source)
+        is_silent = (self.silent_for(source) or 0.0) >= _WORTH_TELLING
+        return str(waits) if waits is not None and is_silent else None
 
     def _built(self, source: str) -> BaseConnector:
         with self._lock:

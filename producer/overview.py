@@ -57,6 +57,8 @@ class Overview:
         told = f"{status.state} since {_time(status.since)}"
         if status.state is not State.RUNNING:
             return told if status.reason is None else f"{told}: {self._short(status.reason)}"
+        if status.waits is not None:
+            return f"{told}: {self._short(status.waits)}"
         # Of a run, the reason is what became of the job before; what it waits for now is its connector.
         silent = self._silent_for(name) or 0.0
         stalled = silent >= STALLED_SECONDS

@@ -212,6 +212,12 @@ class Scheduler:
                 self._went_wrong(queued, outcome)
             self._release(source)
 
+    def waits(self, source: str, reason: str | None) -> None:
+        """What a run of `source` waits for before it goes on; None: for nothing."""
+        with self._lock:
+            if source in self._running and source not in self._orphans:
+                self._board.waits(source, reason)
+
     def statuses(self) -> Mapping[str, Status]:
         """The state of every source, by name."""
         with self._lock:

@@ -29,8 +29,8 @@ class Failure:
 class Status:
     """State of one source: since when, why or what it waits for, and when its next job is due.
 
-    `last_success` is when a run last reached the end of its source, of an earlier life of the daemon too;
-    `last_failure` is of this life.
+    `waits` is what a run waits for in the midst of it. `last_success` is when a run last reached the end of
+    its source, of an earlier life of the daemon too; `last_failure` is of this life.
     """
 
     state: State
@@ -39,3 +39,4 @@ class Status:
     next_due: datetime | None = None
     last_success: datetime | None = None
     last_failure: Failure | None = None
+    waits: str | None = None

@@ -63,12 +63,12 @@ class StatesTopic:
         """Write it; at once, without waiting. That a source is somebody else's, that one tells."""
         if status.state is State.UNASSIGNED:
             return
-        failure = status.last_failure
+        reason, failure = status.waits or status.reason, status.last_failure
         announcement = Announcement(
             source=source,
             state=status.state,
             since=status.since,
-            reason=None if status.reason is None else self._short(status.reason),
+            reason=None if reason is None else self._short(reason),
             next_due=status.next_due,
             last_success=status.last_success,
             last_error=failure and LastError(at=failure.at, reason=self._short(failure.reason)),

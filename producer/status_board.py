@@ -1,6 +1,7 @@
 """How each source is, as it was told last: its state, whether it is paused, its last success and failure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from producer.states import Failure, State, Status
@@ -40,6 +41,13 @@ class StatusBoard:
     def failed(self, source: str, reason: str) -> None:
         """A run has ended with an error, now."""
         self._failures[source] = Failure(self._now(), reason)
+
+    def waits(self, source: str, reason: str | None) -> None:
+        """Its run waits for that, and goes on after it; None: for nothing."""
+        status = self._statuses[source]
+        if status.waits != reason:
+            self._statuses[source] = replace(status, waits=reason)
+            self._on_status(source, self._statuses[source])
 
     def tell(
         self, source: str, state: State, reason: str | None = None, next_due: datetime | None = None

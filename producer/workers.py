@@ -41,6 +41,10 @@ class Engine(Protocol):
         """Seconds since the source's connector has been waited for; None while it is not."""
         ...
 
+    def waits_for(self, source: str) -> str | None:
+        """The limit or quota that the source's run waits for in the midst of it; None: for none."""
+        ...
+
 
 class Workers:
     """Runs the scheduler's jobs on at most `workers` threads at a time.
@@ -82,6 +86,8 @@ class Workers:
             self._wake.clear()
             while self._has_room() and (job := self._scheduler.take_due()) is not None:
                 self._start(job)
+            for source in self._sources():
+                self._scheduler.waits(source, self._engine.waits_for(source))
             self._wake.wait(self._pause())
 
     def alive(self) -> str | None:
@@ -102,10 +108,12 @@ class Workers:
     def _has_room(self) -> bool:
         return self._ready() and self._active() < self._workers
 
-    def _active(self) -> int:
+    def _sources(self) -> list[str]:
         with self._lock:
-            sources = [source for source, thread in self._threads.items() if thread.is_alive()]
-        silences = [self._engine.silent_for(source) for source in sources]
+            return [source for source, thread in self._threads.items() if thread.is_alive()]
+
+    def _active(self) -> int:
+        silences = [self._engine.silent_for(source) for source in self._sources()]
         return sum(silent is None or silent < self._stalled_seconds for silent in silences)
 
     def _pause(self) -> float:

@@ -31,9 +31,12 @@ class Stuck:
 
 def test_a_constructor_that_hangs_is_silent_as_a_generator_that_hangs_is(clock: SettableClock) -> None:
     stuck = Stuck()
+    limiter = RateLimiter({}, requests={"weather": "1/hour"})
+    budget = limiter.budget("weather")
+    assert (budget.take("host"), budget.take("host") is None) == (None, False)
     engine = IngestionEngine(
         cast("Any", stuck),
-        RateLimiter({}),
+        limiter,
         cast("Any", None),
         cast("Any", None),
         cast("Any", None),
@@ -49,12 +52,16 @@ def test_a_constructor_that_hangs_is_silent_as_a_generator_that_hangs_is(clock: 
     thread = threading.Thread(target=run)
     thread.start()
     assert stuck.inside.wait(10)
-    clock.forward(31.0)
+    clock.forward(4.0)
+    assert engine.waits_for("weather") is None
+    clock.forward(27.0)
+    assert "because of quota 1/hour" in (engine.waits_for("weather") or "")
     assert engine.silent_for("weather") == 31.0
     assert engine.silent_for("news") is None
     stuck.held.set()
     thread.join(10)
     assert engine.silent_for("weather") is None
+    assert engine.waits_for("weather") is None
 
 
 class Done:

@@ -75,6 +75,10 @@ def test_a_line_follows_its_source_through_its_states(scheduler: Scheduler, cloc
     assert weather(scheduler) == "weather: RUNNING since 2026-01-01T12:00:00Z; last success never"
     assert "RUNNING since 2026-01-01T12:00:00Z; " in weather(scheduler, 29)
     assert "12:00:00Z: its connector has been silent for 31 s; " in weather(scheduler, 31)
+    scheduler.waits("weather", "waiting until 12:10 because of quota 3/hour")
+    assert "12:00:00Z: waiting until 12:10 because of quota 3/hour; " in weather(scheduler, 31)
+    scheduler.waits("weather", None)
+    assert "12:00:00Z: its connector has been silent for 31 s; " in weather(scheduler, 31)
     scheduler.done("weather", SourceError("source weather, extract: boom"))
     assert weather(scheduler) == (
         "weather: RETRYING since 2026-01-01T12:00:00Z: source weather, extract: boom; "

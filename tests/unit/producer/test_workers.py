@@ -16,7 +16,7 @@ from producer.errors import BrokerAwayError
 from producer.limiter import RateLimiter, utc_now
 from producer.run import RunReport
 from producer.scheduler import Scheduler
-from producer.states import State
+from producer.states import State, Status
 from producer.ticks import Ticks
 from producer.workers import Workers
 from runtime.stopping import Deadline, Stopping
@@ -30,6 +30,7 @@ class ScriptedEngine:
     def __init__(self, scripts: dict[str, Callable[[], object]]) -> None:
         self.scripts = scripts
         self.silences: dict[str, float] = {}
+        self.waits: dict[str, str] = {}
         self.jobs: list[JobPayload] = []
         self.running: list[str] = []
         self.most_at_once = 0
@@ -46,6 +47,9 @@ class ScriptedEngine:
 
     def silent_for(self, source: str) -> float | None:
         return self.silences.get(source)
+
+    def waits_for(self, source: str) -> str | None:
+        return self.waits.get(source)
 
 
 def hurried() -> datetime:
@@ -235,3 +239,22 @@ def test_nothing_is_said_to_run_while_nobody_knows_whose_the_sources_are() -> No
     eventually(lambda: len(engine.jobs) == 1)
     stopping.stop()
     thread.join(10)
+
+
+def test_what_a_run_waits_for_in_the_midst_of_it_is_told_while_it_does() -> None:
+    done = threading.Event()
+    engine = ScriptedEngine({"weather": lambda: done.wait(10)})
+    told: list[Status] = []
+    scheduler = Scheduler(on_status=lambda source, status: told.append(status))
+    scheduler.put(JobPayload(source="weather"))
+    with serving(engine, scheduler, workers=1):
+        eventually(lambda: bool(told) and told[-1].state is State.RUNNING)
+        engine.waits["weather"] = "waiting until noon because of quota 3/hour"
+        eventually(lambda: told[-1].waits == engine.waits.get("weather"))
+        del engine.waits["weather"]
+        eventually(lambda: told[-1].waits is None)
+        done.set()
+        eventually(lambda: told[-1].state is not State.RUNNING)
+    running = [status for status in told if status.state is State.RUNNING]
+    assert [status.waits for status in running] == [None, "waiting until noon because of quota 3/hour", None]
+    assert len({status.since for status in running}) == 1
