@@ -102,6 +102,7 @@ def _moved(found: Position | None, plan: CursorPlan, *, exact: bool) -> Position
         return fresh
     kept: dict[str, Any] = {
         "completed": found.completed,
+        "finished": found.finished,
         "jobs": found.jobs,
         "backfills": found.backfills,
     }

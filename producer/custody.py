@@ -262,6 +262,8 @@ class Custody:
 
     def _begin(self, source: str, position: Position | None, over: threading.Event) -> None:
         completed = position.completed if position is not None else None
+        # Older versions did not write when it had ended.
+        finished = (position.finished or completed) if position is not None else None
         done = position.jobs if position is not None else ()
         with self._lock:
             if over.is_set():
@@ -274,12 +276,13 @@ class Custody:
             jobs = [request for request in requests.values() if isinstance(request, JobPayload)]
             restarts = [job for job in jobs if job.restart and job.failed is None]
             jobs = [job for job in jobs if job not in restarts]
-            if completed is not None:
-                LAST_SUCCESS.labels(source).set(completed.timestamp())
+            if finished is not None:
+                LAST_SUCCESS.labels(source).set(finished.timestamp())
             self._engine.allow(source)
             for pause in (request for request in requests.values() if isinstance(request, Pause)):
                 self._obey(pause)
-            self._scheduler.add(source, self._ticks[source], completed, jobs, max(done_ticks, default=None))
+            done_tick = max(done_ticks, default=None)
+            self._scheduler.add(source, self._ticks[source], completed, jobs, done_tick, finished)
             for job in over_jobs:
                 self._jobs.drop(job)
             for restart in restarts:

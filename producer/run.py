@@ -290,6 +290,7 @@ class Run:
             run_id=self._run_id,
             at=self._now(),
             completed=self._started_at if finishes else (before.completed if before else None),
+            finished=self._now() if finishes else (before.finished if before else None),
             checkpoint=self._checkpoints + 1,
             writer=self._writer,
             jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,

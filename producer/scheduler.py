@@ -69,17 +69,19 @@ class Scheduler:
         last_completed: datetime | None,
         jobs: Sequence[JobPayload] = (),
         done: datetime | None = None,
+        last_success: datetime | None = None,
     ) -> None:
         """Begin to keep the clock of `source`.
 
-        `last_completed` is when the last run had started that reached the end of its source, `done` the tick
-        it was for, if known; `jobs` are those that the jobs topic has: one of a tick stands for the next
-        tick, a failed one for FAILED. A job that failed before this process was started is tried once more.
+        `last_completed` is when the last run had started that reached the end of its source, `last_success`
+        when it had ended (None: not known), `done` the tick it was for, if known; `jobs` are those that the
+        jobs topic has: one of a tick stands for the next tick, a failed one for FAILED. A job that failed
+        before this process was started is tried once more.
         """
         with self._lock:
             self._ticks[source] = ticks
-            if last_completed is not None:
-                self._board.succeeded(source, last_completed)
+            if succeeded := last_success or last_completed:
+                self._board.succeeded(source, succeeded)
             failed = self._newest_failed(jobs)
             for job in jobs:
                 if job.failed is None and job.tick is None:

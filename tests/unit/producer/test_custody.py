@@ -280,6 +280,16 @@ def test_of_ticks_that_are_all_to_run_those_behind_a_committed_one_still_come(cl
     assert owner.topic.dropped[:1] == [tick.job_id]
 
 
+def test_the_last_success_is_when_the_run_had_ended_for_its_next_owner_too(clock: SettableClock) -> None:
+    position = Position(source="weather", run_id="r", at=START, completed=START)
+    ended = START + timedelta(minutes=50)
+    for stored, told in ((position, START), (position.model_copy(update={"finished": ended}), ended)):
+        owner = Owner(clock, Ticks("weather", every(hours=1)), stored)
+        owner.take()
+        status = owner.scheduler.statuses()["weather"]
+        assert (status.last_success, status.next_due) == (told, START + timedelta(hours=1))
+
+
 def test_a_source_without_its_settings_can_be_paused_and_resumed(clock: SettableClock) -> None:
     owner = Owner(clock, refused="needs INGEST_SOURCES__WEATHER__API_KEY")
     pause = Pause(source="weather", at=START, by="ann")
