@@ -31,11 +31,11 @@ class Position(BaseModel):
     run that reached the end of its source had started: None while there is none, so a first run cut short is
     seen; `finished` when it had ended. `checkpoint` counts those of the run `run_id`; `jobs` are the jobs it
     has done for the last time, `writer` the process. `ends` are the ends of the source's topics when the
-    cursor last moved: what stands behind them, the cursor does not cover. `high` is the highest cursor value in the topic, which is above
-    `cursor` where a connector that is not ordered has said how far it is safe, or a run was cut short or left
-    a gap; a State has none. `marks` are older pairs of `high` and `ends`, oldest first. `backfills` are those
-    not finished: by job, the value of the cursor field at which each goes on. Unknown keys are allowed: a
-    newer version may write more.
+    cursor last moved: what stands behind them, the cursor does not cover. `high` is the highest cursor value
+    in the topic, which is above `cursor` where a connector that is not ordered has said how far it is safe,
+    or a run was cut short or left a gap; a State has none. `marks` are older pairs of `high` and `ends`,
+    oldest first. `backfills` are those not finished: by job, the value of the cursor field at which each
+    goes on. Unknown keys are allowed: a newer version may write more.
     """
 
     model_config = ConfigDict(frozen=True)
