@@ -33,15 +33,15 @@ class Batch:
     `size` are the bytes of all values. `cursors[i]` is the value of its record's cursor field; without one
     the list stays empty. The records themselves are not kept: they are freed where they were made, while they
     are in the processor's cache. `checkpoints` are the places at which the connector said that it can go on:
-    how many messages come before, and the cursor. `left_out` items were beyond the bounds of a backfill; they
-    do not count as extracted.
+    how many messages and how many rejected items come before, and the cursor. `left_out` items were beyond
+    the bounds of a backfill; they do not count as extracted.
     """
 
     extracted: int
     items: list[Any] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     cursors: list[Any] = field(default_factory=list)
-    checkpoints: list[tuple[int, Any]] = field(default_factory=list)
+    checkpoints: list[tuple[int, int, Any]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
     left_out: int = 0
@@ -147,7 +147,8 @@ class Intake:
         for place, item in enumerate(part):
             if isinstance(item, Checkpoint):
                 self._add(part[start:place], batch)
-                batch.checkpoints.append((len(batch.messages), self._connector.parse_since(item.cursor)))
+                cursor = self._connector.parse_since(item.cursor)
+                batch.checkpoints.append((len(batch.messages), len(batch.rejected), cursor))
                 start = place + 1
         self._add(part[start:], batch)
 

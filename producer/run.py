@@ -124,7 +124,9 @@ class Run:
         self._slices = slices
         try:
             while not slices.finished:
-                batch = slices.take(min(_GAP if self._sending else _PATIENCE, self._checkpoint.due_in()))
+                patience = min(_GAP if self._sending else _PATIENCE, self._checkpoint.due_in())
+                # Preparing is the connector's code, too, and may hang.
+                batch = slices.take(patience, here=not self._sending)
                 if batch is not None:
                     self._take(batch)
                     self._send()
@@ -148,14 +150,14 @@ class Run:
         if 2 * batch.size > self._prepared.target.max_message_bytes:
             self._reject_too_large(batch)
         letters = [self._letter(one) for one in batch.rejected]
-        start = 0
-        for end, cursor in batch.checkpoints:
-            self._add(batch, start, end, letters)
+        start = letters_start = 0
+        for end, letters_end, cursor in batch.checkpoints:
+            self._add(batch, start, end, letters[letters_start:letters_end])
             (self._backfill or self._mark).reach(cursor)
             self._release_behind(cursor)
             self._commit(completed=False, safe=cursor)
-            start, letters = end, []
-        self._add(batch, start, len(batch.messages), letters)
+            start, letters_start = end, letters_end
+        self._add(batch, start, len(batch.messages), letters[letters_start:])
         if self._prepared.connector.ordered:
             self._release_behind(self._mark.value)
 
@@ -189,16 +191,20 @@ class Run:
                 self._commit(completed=False)
 
     def _reject_too_large(self, batch: Batch) -> None:
-        """Move the items of messages that the topic does not take to the rejected ones."""
+        """Move the items of messages that the topic does not take to the rejected ones, each where it was."""
         most = self._prepared.target.max_message_bytes
         fits = [len(message["key"]) + len(message["value"]) <= most for message in batch.messages]
-        for item, message, fit in zip(batch.items, batch.messages, fits, strict=True):
-            if not fit:
-                what = f"{len(message['value'])} bytes of Avro are more than the topic takes"
-                batch.rejected.append(Rejected(item, "oversized", "MessageSizeTooLarge", what))
+        rejected: list[Rejected] = []
+        checkpoints: list[tuple[int, int, Any]] = []
+        start = rejected_start = 0
+        for end, rejected_end, cursor in (*batch.checkpoints, (len(fits), len(batch.rejected), None)):
+            rejected += batch.rejected[rejected_start:rejected_end]
+            rejected += [_oversized(batch, place) for place in range(start, end) if not fits[place]]
+            checkpoints.append((sum(fits[:end]), len(rejected), cursor))
+            start, rejected_start = end, rejected_end
         batch.messages = list(compress(batch.messages, fits))
         batch.cursors = list(compress(batch.cursors, fits))
-        batch.checkpoints = [(sum(fits[:place]), cursor) for place, cursor in batch.checkpoints]
+        batch.rejected, batch.checkpoints = rejected, checkpoints[:-1]
 
     def _letter(self, rejected: Rejected) -> Letter:
         target = self._prepared.target
@@ -346,6 +352,11 @@ class Run:
             completed=completed,
             **self._backfill.facts() if self._backfill else {},
         )
+
+
+def _oversized(batch: Batch, place: int) -> Rejected:
+    what = f"{len(batch.messages[place]['value'])} bytes of Avro are more than the topic takes"
+    return Rejected(batch.items[place], "oversized", "MessageSizeTooLarge", what)
 
 
 def _as_text(value: JsonValue) -> str | None:

@@ -105,9 +105,9 @@ class Slices(Generic[T, P]):
         wanted_at = self._wanted_at
         return None if wanted_at is None else self._clock() - wanted_at
 
-    def take(self, timeout: float) -> P | None:
+    def take(self, timeout: float, *, here: bool = True) -> P | None:
         """The next slice, or None if none was complete within `timeout` seconds or `finished` has become
-        true.
+        true. Without `here` also None for one that the caller's thread would have to prepare.
 
         Whatever ended the generator early (also SystemExit) is raised as SourceError, after all items before
         it.
@@ -129,6 +129,8 @@ class Slices(Generic[T, P]):
                 ready = self._ready.popleft()
                 self._waiting_bytes -= self._weigh(ready)
                 return ready
+            if not here:
+                return None
             part = self._buffer[self._taken :]
             self._taken += len(part)
             self._oldest_at = now

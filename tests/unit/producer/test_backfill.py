@@ -185,7 +185,7 @@ def test_each_slice_is_extracted_and_takes_only_its_own_records() -> None:
     ids, asked, batch = bounded(Numbered, numbers(25, 3, 10, 24, -1, 19))
     assert asked == [(0, 10), (10, 20), (20, 25)]
     assert ids == ["3", "10", "19", "24"]
-    assert batch.checkpoints == [(1, 10), (3, 20), (4, 25)]
+    assert batch.checkpoints == [(1, 0, 10), (3, 0, 20), (4, 0, 25)]
     assert (batch.extracted, batch.left_out) == (4, 14)
 
 
@@ -206,7 +206,7 @@ def test_a_source_that_cannot_be_told_where_to_end_is_asked_once() -> None:
 def test_a_checkpoint_is_as_good_as_a_slice_and_one_beyond_ends_it() -> None:
     items = [*numbers(3), Checkpoint(-5), Checkpoint(5), *numbers(7), Checkpoint("25"), *numbers(8)]
     ids, _, batch = bounded(Endless, items)
-    assert (ids, batch.checkpoints) == (["3", "7"], [(1, 5), (2, 25)])
+    assert (ids, batch.checkpoints) == (["3", "7"], [(1, 0, 5), (2, 0, 25)])
 
 
 def test_rejected_items_and_own_transforms_count_as_in_any_run() -> None:
