@@ -83,6 +83,11 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "run it again at that time, or leave it to the daemon",
     ),
     "producer.errors.SourcePausedError": (ExitCode.LATER, "the source is paused", ""),
+    "producer.errors.RequestRefusedError": (
+        ExitCode.ERROR,
+        "the request was not written",
+        "mend what the broker says, such as a missing right to write, then ask again",
+    ),
     "producer.errors.CursorInUseError": (ExitCode.CONFIG, "the cursor cannot be changed now", ""),
     "producer.errors.NoCursorError": (ExitCode.CONFIG, "the source has no cursor", ""),
     "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),

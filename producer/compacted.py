@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -10,6 +11,14 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 # Errors may quote a whole answer of an API; the log has all of it.
 _LONGEST = 500
 _log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Delivery:
+    """What has become of one record: neither is true or told while there is no answer."""
+
+    acknowledged: bool = False
+    refused: str | None = None
 
 
 class CompactedTopic:
@@ -22,18 +31,31 @@ class CompactedTopic:
         self._lock = threading.Lock()
         self._opened: Producer | None = None
 
-    def put(self, key: str, value: bytes | None, *, partition: int = -1) -> None:
+    def put(self, key: str, value: bytes | None, *, partition: int = -1) -> Delivery:
         """Queue a record, None deletes; `partition` -1: by the key. What cannot be written is logged."""
+        delivery = Delivery()
+
+        def told(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                delivery.acknowledged = True
+            else:
+                self._refuse(delivery, key, error.str())
+
         try:
             producer = self._producer()
-            producer.produce(self.topic, value, key, partition=partition, on_delivery=_told)
+            producer.produce(self.topic, value, key, partition=partition, on_delivery=told)
             producer.poll(0)
         except (KafkaException, BufferError) as exc:
-            _log.warning("record_not_written", topic=self.topic, key=key, error=str(exc))
+            self._refuse(delivery, key, str(exc))
+        return delivery
 
-    def flush(self, seconds: float) -> bool:
-        """Wait until all is acknowledged; False if that took too long."""
-        return self._producer().flush(seconds) == 0
+    def flush(self, seconds: float) -> None:
+        """Wait for the answers to all that was put, at most so long; deliveries tell which came."""
+        self._producer().flush(seconds)
+
+    def _refuse(self, delivery: Delivery, key: str, why: str) -> None:
+        delivery.refused = why
+        _log.warning("record_not_written", topic=self.topic, key=key, error=why)
 
     def _producer(self) -> Producer:
         own = {"enable.idempotence": True, "acks": "all", "linger.ms": 0}
@@ -48,9 +70,3 @@ def shortened(text: str) -> str:
     # An answer's \ud800 is no text for UTF-8.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-
-
-def _told(error: KafkaError | None, message: Message) -> None:
-    if error is not None:
-        key = (message.key() or b"").decode(errors="replace")
-        _log.warning("record_not_written", topic=message.topic(), key=key, error=error.str())

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from connectors.base import upstream_name
 from connectors.registry import ConnectorRegistry
-from producer.errors import BrokerAwayError
+from producer.errors import BrokerAwayError, RequestRefusedError
 from producer.jobs import JobsTopic, Request, key_of, parse_request
 from producer.limiter import utc_now
 from producer.members import holders
@@ -140,8 +140,13 @@ class Control:
         self._topics.ensure_state(self._names)
         if request.source not in self._announced():
             self.connectors.get(request.source)
-        (self._jobs.drop if over else self._jobs.keep)(request)
-        if not self._jobs.flush(_FLUSH_SECONDS):
+        delivery = (self._jobs.drop if over else self._jobs.keep)(request)
+        self._jobs.flush(_FLUSH_SECONDS)
+        if delivery.refused is not None:
+            raise RequestRefusedError(
+                f"{request.source}: the request was not written to {self._names.jobs}: {delivery.refused}"
+            )
+        if not delivery.acknowledged:
             raise BrokerAwayError(
                 f"the broker has not acknowledged the request on {self._names.jobs}: ask again"
             )

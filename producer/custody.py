@@ -235,7 +235,7 @@ class Custody:
         self._scheduler.tell(source)
 
     def _take_over(self, source: str, over: threading.Event) -> None:
-        waiting = Waiting(f"the take-over of {source}")
+        waiting, told = Waiting(f"the take-over of {source}"), ""
         while not over.is_set() and not self._abandon.is_set():
             try:
                 with self._gate:
@@ -244,14 +244,23 @@ class Custody:
                     position = self._fenced(source)
                     self._limiter.acquire(source)
             except Exception as exc:
-                if next_step(exc) is not NextStep.WAIT:
-                    _log.warning("take_over_failed", source=source, error=words_of(exc))
-                waiting.still(why=words_of(exc))
+                why = words_of(exc)
+                waiting.still(why=why)
+                if next_step(exc) is not NextStep.WAIT and why != told:
+                    self._tell_hindrance(source, why, over)
+                    told = why
                 over.wait(_RETRY_SECONDS)
             else:
                 waiting.progress()
                 self._begin(source, position, over)
                 return
+
+    def _tell_hindrance(self, source: str, why: str, over: threading.Event) -> None:
+        """It is ours, and cannot run: somebody has to change something, such as its rights."""
+        _log.warning("take_over_failed", source=source, error=why)
+        with self._lock:
+            if not over.is_set():
+                self._scheduler.refuse(source, f"its take-over fails: {why}")
 
     def _fenced(self, source: str) -> Position | None:
         try:

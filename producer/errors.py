@@ -5,6 +5,7 @@ ProducerError
 ├── PublishFailedError        the broker refused records for good: retried, attempts bounded
 ├── RunLimitedError           `ingest run` was refused by a rate limit, which names the time
 ├── SourcePausedError         `ingest run` was refused since the source is paused
+├── RequestRefusedError       the broker refused what an operator asked the fleet for
 ├── RunStoppedError           a retry's wait ended because the run has to; nothing was wrong
 ├── PublishAbandonedError     stopped before everything was acknowledged; the cursor has not moved
 ├── NotOwnedError             another producer has the source: its job is that one's
@@ -67,6 +68,10 @@ class RunLimitedError(ProducerError):
 
 class SourcePausedError(ProducerError):
     """A paused source is not run here either; the text says who has paused it."""
+
+
+class RequestRefusedError(ProducerError):
+    """The broker did not take what was asked of the fleet, and not for being away."""
 
 
 class RunStoppedError(ProducerError):

@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import Message
 from pydantic import ValidationError
 
-from producer.compacted import CompactedTopic, shortened
+from producer.compacted import CompactedTopic, Delivery, shortened
 from producer.partitioning import partition_of
 from schemas.records import JobPayload, Pause
 
@@ -60,25 +60,25 @@ class JobsTopic:
         """The jobs of `source` are there, by the word of who runs it."""
         self._placed[source] = partition
 
-    def keep(self, job: Request) -> None:
+    def keep(self, job: Request) -> Delivery:
         """Write the job, or the pause, as it is now."""
         if isinstance(job, JobPayload) and job.reason is not None:
             # An error may quote a request's secrets, and an answer that is longer than the topic takes.
             job = job.model_copy(update={"reason": shortened(self._hide(job.reason))})
         value = job.model_dump_json(exclude_none=True).encode()
-        self._records.put(key_of(job), value, partition=self.partition(job.source))
+        return self._records.put(key_of(job), value, partition=self.partition(job.source))
 
     def move(self, requests: Collection[Request], former: int) -> None:
-        """Bring them to where their sources' jobs are now. Without an answer they stay in both partitions."""
-        for request in requests:
-            self.keep(request)
-        if self.flush(_MOVE_SECONDS):
-            for request in requests:
+        """Bring them to where their sources' jobs are now. What is not acknowledged there stays here, too."""
+        moved = [(request, self.keep(request)) for request in requests]
+        self.flush(_MOVE_SECONDS)
+        for request, delivery in moved:
+            if delivery.acknowledged:
                 self._records.put(key_of(request), None, partition=former)
 
-    def drop(self, job: Request) -> None:
+    def drop(self, job: Request) -> Delivery:
         """Write that the job, or the pause, is over."""
-        self._records.put(key_of(job), None, partition=self.partition(job.source))
+        return self._records.put(key_of(job), None, partition=self.partition(job.source))
 
 
 def key_of(request: Request) -> str:

@@ -8,11 +8,11 @@ from schemas.records import JobPayload
 class Journal(Protocol):
     """Where jobs are kept that outlive the process. Called under the scheduler's lock: must be quick."""
 
-    def keep(self, job: JobPayload) -> None:
+    def keep(self, job: JobPayload) -> object:
         """The job was put back, as it is now."""
         ...
 
-    def drop(self, job: JobPayload) -> None:
+    def drop(self, job: JobPayload) -> object:
         """The job is over."""
         ...
 

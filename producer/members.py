@@ -11,14 +11,14 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from producer.errors import BrokerAwayError
-from producer.target import writer_name
+from producer.target import process_name
 
 _TIMEOUT = 10.0
 
 
 def member_id(client_id: str) -> str:
     """The client id of this process as a member of the group."""
-    return f"{client_id}/{writer_name()}"
+    return f"{client_id}/{process_name()}"
 
 
 def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, str | None]:
@@ -48,5 +48,5 @@ def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, 
 
 def _process_of(client_id: str) -> str | None:
     # A person's client id may have slashes, too.
-    found = re.search(r"/([^/]+:\d+)$", client_id)
+    found = re.search(r"/([^/]+:\d+(?:-[0-9a-f]+)?)$", client_id)
     return found[1] if found else None

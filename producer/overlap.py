@@ -24,6 +24,8 @@ from schemas.encoder import RecordEncoder
 from schemas.wire import FRAME_SIZE
 
 _ROWS = 10_000
+# What is held are whole records.
+_HELD_BYTES = 4 << 20
 
 
 class Versions:
@@ -85,8 +87,8 @@ class Overlap:
         """Without `versions`, nothing is looked for that has changed back."""
         self.records, self.letters = Seen(in_memory=in_memory), Seen(in_memory=in_memory)
         self._versions = versions
-        # Whole records are larger than what they are known by.
-        self._held: Spilled[bytes] = Spilled({}, max(1, in_memory // 10))
+        self._held: Spilled[bytes] = Spilled({}, in_memory)
+        self._held_bytes = 0
         self.held = 0
 
     def __enter__(self) -> Self:
@@ -139,7 +141,9 @@ class Overlap:
         """Hold what is doubtful, let go what is no longer; how many more are known, which may be negative."""
         keys = {one.key for one in ones}
         versions.fetch(keys)
-        self._held.trim()
+        if self._held_bytes > _HELD_BYTES:
+            self._held.spill()
+            self._held_bytes = 0
         self._held.fetch(keys)
         held, before = self._held.memory, self.held
         for message, one, is_there in zip(messages, ones, there, strict=True):
@@ -147,6 +151,7 @@ class Overlap:
             if is_there and doubted and versions.is_doubtful(one):
                 self.held += one.key not in held
                 held[one.key] = one.version + marshal.dumps(message)
+                self._held_bytes += len(held[one.key])
             else:
                 self.held -= held.pop(one.key, None) is not None
                 versions.settle(one.key)

@@ -80,6 +80,7 @@ class Scheduler:
         """
         with self._lock:
             self._ticks[source] = ticks
+            self._refused.pop(source, None)
             if succeeded := last_success or last_completed:
                 self._board.succeeded(source, succeeded)
             failed = self._newest_failed(jobs)
@@ -139,7 +140,7 @@ class Scheduler:
                 self._tell_present(queued.source)
 
     def refuse(self, source: str, reason: str) -> None:
-        """A source that is known and does not run, for want of settings. It may be paused all the same."""
+        """A source that is known and cannot run here, until `add`. It may be paused all the same."""
         with self._lock:
             self._refused[source] = reason
             self._tell_present(source)
@@ -206,6 +207,9 @@ class Scheduler:
             queued = self._running.pop(source)
             if source in self._orphans:
                 self._orphans.discard(source)
+                if source in self._ticks:
+                    # Ours again, and until now it has waited for this.
+                    self._tell_present(source)
             elif isinstance(outcome, RunReport):
                 self._ended(queued, completed=outcome.completed)
             elif isinstance(outcome, Requeued):

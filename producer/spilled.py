@@ -9,7 +9,8 @@ V = TypeVar("V", bound=int | bytes)
 
 # SQLite's smallest limit for one statement.
 _VARIABLES = 900
-_ROWS = 1000
+# Few: a value may be a whole record.
+_ROWS = 16
 
 
 class Spilled(Generic[V]):
@@ -51,8 +52,11 @@ class Spilled(Generic[V]):
 
     def trim(self) -> None:
         """Move all of memory to the file if it is more than the limit."""
-        if len(self.memory) <= self._limit:
-            return
+        if len(self.memory) > self._limit:
+            self.spill()
+
+    def spill(self) -> None:
+        """Move all of memory to the file."""
         if self._file is None:
             # An empty name is a file that SQLite removes when it is closed.
             self._file = sqlite3.connect("", isolation_level=None)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from producer.compacted import CompactedTopic, shortened
 from producer.errors import BrokerAwayError
 from producer.states import State, Status
-from producer.target import writer_name
+from producer.target import process_name
 from runtime.errors import DependencyError
 from runtime.topic_reader import read_to_end
 
@@ -72,7 +72,7 @@ class StatesTopic:
             next_due=status.next_due,
             last_success=status.last_success,
             last_error=failure and LastError(at=failure.at, reason=self._short(failure.reason)),
-            owner=writer_name(),
+            owner=process_name(),
             partition=self._partition(source),
         )
         self._records.put(source, announcement.model_dump_json().encode())

@@ -1,6 +1,7 @@
 """Where one source publishes, and the librdkafka properties of its transactional producer."""
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ TRANSACTION_SECONDS = 30
 # A message that librdkafka lets pass must fit the topic with the header of the batch around it.
 _BATCH_HEADER = 512
 _LEAST_MESSAGE_BYTES = 1000
+# In a container that is started again, host and process id are those of its former life.
+_LIFE = secrets.token_hex(2)
 # Headers of a dead letter.
 _HEADER_BYTES = 16 * 1024
 
@@ -52,6 +55,11 @@ class Target:
 def writer_name() -> str:
     """Who writes: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def process_name() -> str:
+    """Who runs sources: host, process id, and what tells it from one before of the same two."""
+    return f"{writer_name()}-{_LIFE}"
 
 
 def producer_properties(settings: Settings, target: Target) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from connectors.schedule import every
 from producer.custody import Custody
 from producer.engine import Requeued
-from producer.errors import CursorError
+from producer.errors import CursorError, TopicRefusedError
 from producer.jobs import Request
 from producer.lease import TimedLease
 from producer.ownership import GroupOwnership
@@ -53,8 +53,11 @@ class Engine:
 
     def __init__(self, position: Position | None = None) -> None:
         self.extracting, self.position = True, position
+        self.hindrance: Exception | None = None
 
     def fence(self, source: str) -> Position | None:
+        if self.hindrance is not None:
+            raise self.hindrance
         return self.position
 
     def stop(self, source: str) -> None:
@@ -288,6 +291,31 @@ def test_the_last_success_is_when_the_run_had_ended_for_its_next_owner_too(clock
         owner.take()
         status = owner.scheduler.statuses()["weather"]
         assert (status.last_success, status.next_due) == (told, START + timedelta(hours=1))
+
+
+def test_a_take_over_that_fails_for_good_says_why_until_it_does_not(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.custody._RETRY_SECONDS", 0.01)
+    owner.engine.hindrance = TopicRefusedError("no right to ingest.weather")
+    owner.custody.take(0, [])
+    eventually(lambda: owner.told[-1:] == [State.BLOCKED])
+    reason = owner.scheduler.statuses()["weather"].reason
+    assert reason == "its take-over fails: no right to ingest.weather"
+    assert owner.told.count(State.BLOCKED) == 1
+    owner.engine.hindrance = None
+    eventually(lambda: owner.told[-1:] == [State.SCHEDULED])
+
+
+def test_a_take_over_that_fails_and_is_over_leaves_no_word_behind(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.custody._RETRY_SECONDS", 0.01)
+    owner.engine.hindrance = TopicRefusedError("no right to ingest.weather")
+    owner.custody.take(0, [])
+    eventually(lambda: owner.told[-1:] == [State.BLOCKED])
+    owner.custody.give_up([0], Deadline(5.0))
+    assert owner.told[-1] is State.UNASSIGNED
 
 
 def test_a_source_without_its_settings_can_be_paused_and_resumed(clock: SettableClock) -> None:

@@ -107,6 +107,20 @@ def test_what_the_run_does_not_reach_says_nothing() -> None:
     assert told(topic) == ["a1", "a2"]
 
 
+def test_what_is_held_is_bounded_by_its_bytes_in_memory_and_when_it_is_let_go() -> None:
+    keys = [f"{number:04}" for number in range(1000)]
+    old = [{"key": key.encode(), "value": FRAME + key.encode() + bytes(50_000)} for key in keys]
+    new = [message(key, "new") for key in keys]
+    with Overlap(Versions(always)) as overlap:
+        overlap.read((one["key"], one["value"]) for one in [*old, *new])
+        for place in range(0, 1000, 50):
+            assert overlap.sift(old[place : place + 50]) == ([], 0)
+            assert sum(map(len, overlap._held.memory.values())) < 8 << 20  # noqa: SLF001
+        parts = list(overlap.release())
+    assert max(map(len, parts)) <= 16
+    assert sorted(one["key"].decode() for part in parts for one in part) == keys
+
+
 KEYS = st.sampled_from("abcd")
 ROUNDS = st.lists(
     st.tuples(

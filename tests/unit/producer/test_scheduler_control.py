@@ -276,3 +276,27 @@ def test_a_job_that_was_put_back_has_run_and_was_stopped_waits_for_nothing(
     scheduler.done("weather", replace(REPORT, completed=False))
     scheduler.resume("weather")
     assert state(scheduler) == (State.SCHEDULED, None)
+
+
+def test_the_end_of_a_run_that_was_left_behind_is_seen_by_whoever_waited_for_it(
+    scheduler: Scheduler, clock: SettableClock
+) -> None:
+    """The source went elsewhere and came back; its connector had hung all the while."""
+    scheduler.add("weather", HOURLY, None)
+    scheduler.take_due()
+    scheduler.unassigned("weather", "another producer runs it")
+    scheduler.add("weather", HOURLY, clock.now())
+    scheduler.pause("weather", "paused by ann")
+    assert scheduler.statuses()["weather"].state is State.RUNNING
+    scheduler.done("weather", REPORT)
+    assert scheduler.statuses()["weather"].state is State.PAUSED
+
+
+def test_the_end_of_a_run_that_was_left_behind_is_nothing_to_who_does_not_own_it(
+    scheduler: Scheduler,
+) -> None:
+    scheduler.add("weather", HOURLY, None)
+    scheduler.take_due()
+    scheduler.unassigned("weather", "another producer runs it")
+    scheduler.done("weather", REPORT)
+    assert scheduler.statuses()["weather"].state is State.UNASSIGNED
