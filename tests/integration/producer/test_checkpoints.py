@@ -288,9 +288,9 @@ def test_a_pause_behind_a_checkpoint_is_waited_for_without_turning(
 ) -> None:
     take, calls = Slices.take, list[float]()
 
-    def counted(self: Slices[Any, Any], timeout: float) -> Any:
+    def counted(self: Slices[Any, Any], timeout: float, *, here: bool = True) -> Any:
         calls.append(timeout)
-        return take(self, timeout)
+        return take(self, timeout, here=here)
 
     def items(since: Any) -> Iterator[Any]:
         yield reading(1)
