@@ -103,9 +103,9 @@ class IngestionEngine:
             connector = self._built(job.source)
             parse_bounds(type(connector), job.since, job.until)
             prepared = self._preparation.prepare(connector)
-            not_before = self._limiter.check_limit(job.source)
-            if not_before is not None:
-                return _put_back(job.source, not_before, str(self._limiter.waiting(job.source)))
+            wait = self._limiter.check_limit(job.source)
+            if wait is not None:
+                return _put_back(job.source, wait.until, str(wait))
             try:
                 return self._run(prepared, job)
             except SourceError as exc:

@@ -19,8 +19,8 @@ CLOCKS: tuple[Callable[[], float], ...] = (boottime, time.time)
 class TimedLease:
     """Implements `connectors.http.Lease`. Safe to use from several threads.
 
-    Not held until `grant`. `renew` prolongs only what has not lapsed: after a suspension the next poll says
-    nothing about ownership, since it may be answered before the client has noticed that it lost its place.
+    Not held until `grant`; only another `grant` prolongs it or brings it back. An answer to a poll is no
+    reason for one: after a suspension it may come before the client has noticed that it lost its place.
     """
 
     def __init__(self, what: str, seconds: float, *, clocks: Sequence[Callable[[], float]] = CLOCKS) -> None:
@@ -45,22 +45,13 @@ class TimedLease:
         return self._now()
 
     def grant(self, asked_at: tuple[float, ...] | None = None) -> None:
-        """Ownership was proven: the partition was assigned, or the broker accepted a commit.
+        """Ownership was proven: the broker accepted a commit.
 
         The proof is as old as its question: an answer may be read after a suspension. None: it is of now.
         """
         proven_at = asked_at or self._now()
         with self._lock:
             self._proven_at = proven_at
-
-    def renew(self) -> bool:
-        """The client is a member still, as far as it knows; False, and nothing changed, if it has lapsed."""
-        now = self._now()
-        with self._lock:
-            if self._lapsed(now) is not None:
-                return False
-            self._proven_at = now
-            return True
 
     def revoke(self, why: str) -> None:
         """The source belongs to somebody else from now on."""

@@ -13,12 +13,12 @@ from typing import Self
 import structlog
 
 from connectors.base import BaseConnector, upstream_name
-from connectors.http import RequestBudget
 from connectors.rates import RateLimit, parse_rate_limits
 from producer.clocks import boot_id, boottime
 from producer.limits.record import Clocks
+from producer.limits.source import QuotaWait, SourceBudget
 from producer.limits.store import LimitsStore
-from producer.limits.upstream import QuotaWait, UpstreamLimits
+from producer.limits.upstream import UpstreamLimits
 from runtime.errors import DependencyError
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +64,7 @@ class RateLimiter:
             )
             for upstream in sorted(set(self._upstream_of.values()))
         }
+        self._budgets: dict[str, SourceBudget] = {}
 
     @classmethod
     def of(cls, connectors: Mapping[str, type[BaseConnector]], *, store: LimitsStore | None = None) -> Self:
@@ -75,21 +76,24 @@ class RateLimiter:
             store=store,
         )
 
-    def check_limit(self, source: str) -> datetime | None:
-        """None: proceed, and this run is counted. Otherwise the earliest time at which a run will fit; none
-        counted. Raises DependencyError if the stored counts can be neither read nor written.
+    def check_limit(self, source: str) -> QuotaWait | None:
+        """None: proceed, and this run is counted. Otherwise the earliest time at which a run will fit, and
+        why; none counted. Raises DependencyError if the stored counts can be neither read nor written.
         """
-        limits = self._upstreams.get(self._upstream_of.get(source, source))
-        return None if limits is None else limits.check_run()
+        return self.budget(source).check_run()
 
-    def budget(self, source: str) -> RequestBudget:
+    def budget(self, source: str) -> SourceBudget:
         """What the requests of a run of `source` ask: for `connectors.http.governed_by`."""
-        return self._upstream(source)
+        upstream = self._upstream(source)
+        with self._lock:
+            if source not in self._budgets:
+                self._budgets[source] = SourceBudget(upstream, self._clocks.monotonic)
+            return self._budgets[source]
 
     def waiting(self, source: str) -> QuotaWait | None:
-        """What `source` has been told to wait for, with the time and the quota; None if for nothing."""
-        limits = self._upstreams.get(self._upstream_of.get(source, source))
-        return None if limits is None else limits.waiting()
+        """What the requests of `source` have been told to wait for; None if for nothing, or it is over."""
+        budget = self._budgets.get(source)
+        return None if budget is None else budget.waiting()
 
     def acquire(self, source: str) -> None:
         """This process owns the upstream of `source` from now on: read what others have counted.

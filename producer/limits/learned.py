@@ -33,7 +33,7 @@ class LearnedQuotas:
 
     def settle(self, host: str, quotas: Iterable[Quota], now: float) -> None:
         """A request to `host` has ended, with what its answer tells."""
-        # It may have begun before an ownership that has ended.
+        # One that was never begun makes no room for another.
         self._under_way[host] = max(self._under_way[host] - 1, 0)
         told = [quota for quota in quotas if quota.remaining is not None and quota.reset is not None]
         for quota in told:
@@ -44,8 +44,9 @@ class LearnedQuotas:
         self._forget(now)
 
     def restore(self, host: str, name: str, reset_at: float) -> None:
-        """A quota that a former owner found exhausted."""
-        self._quotas[host, name] = _Learned(0, reset_at)
+        """A quota that a former owner found exhausted; it ends no earlier than is known here."""
+        before = self._quotas.get((host, name))
+        self._quotas[host, name] = _Learned(0, reset_at if before is None else max(reset_at, before.reset_at))
 
     def full(self, now: float, host: str | None = None) -> Iterator[tuple[float, str]]:
         """(until, quota for people) of each that has no room for one more; None asks for all hosts."""

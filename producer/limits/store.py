@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from producer.errors import BrokerAwayError
 from producer.limits.record import Record
+from producer.limits.written import Written
 from producer.partitioning import partition_of
 from runtime.errors import DependencyError
 from runtime.topic_reader import read_to_end
@@ -72,6 +73,19 @@ class Ownership(Protocol):
         ...
 
 
+class Log(Protocol):
+    """What an ownership needs of the limits topic. LimitsStore explains it."""
+
+    def produce(self, partition: int, key: bytes, value: bytes | None) -> int | None: ...
+
+    def read(self, partition: int, start: int = OFFSET_BEGINNING) -> dict[bytes, Message]: ...
+
+    @property
+    def written(self) -> Written:
+        """What this process has written, through any of its ownerships."""
+        ...
+
+
 class LimitsStore:
     """Opens ownerships. Holds one idempotent producer; use it `with`, from several threads."""
 
@@ -88,6 +102,7 @@ class LimitsStore:
         `timeout` is in seconds and bounds every call.
         """
         self.topic = topic
+        self.written = Written()
         self._reader = dict(reader_properties)
         self._partitions = partitions
         self._timeout = timeout
@@ -121,10 +136,12 @@ class LimitsStore:
         acknowledged: list[Message] = []
 
         def told(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                acknowledged.append(message)
-            else:
+            if error is not None:
                 failures.append(error)
+                return
+            acknowledged.append(message)
+            if (offset := message.offset()) is not None:
+                self.written.add(partition, offset, key)
 
         try:
             self._producer.produce(self.topic, value, key, partition=partition, on_delivery=told)
@@ -162,7 +179,7 @@ class KafkaOwnership:
     finds that out when it writes next, or in its `load`.
     """
 
-    def __init__(self, store: LimitsStore, upstream: str, partition: int) -> None:
+    def __init__(self, store: Log, upstream: str, partition: int) -> None:
         self._store = store
         self._partition = partition
         self._prefix = f"{upstream}/".encode()
@@ -179,20 +196,18 @@ class KafkaOwnership:
     def load(self, record: Record) -> Sequence[Found]:
         # Written first: reading to the end then surely meets all that was written before, and its date says
         # what time it is for the broker.
-        self._produce(self._key, record)
+        announced = self._produce(self._key, record)
         newest = self._store.read(self._partition)
         ours = newest.pop(self._key)
-        self._announced = _offset(ours)
+        # It may be ours no more: who was announced later has taken it over and deleted it.
+        self._overtaken |= ours.value() is None
+        self._announced = _offset(ours) if announced is None else announced
         self._known = self._announced + 1
-        now = _broker_seconds(ours)
         found = []
         for key, message in newest.items():
-            other = self._record(message)
-            if other is None:
-                continue
-            self._meet(message, other)
-            then = _broker_seconds(message)
-            found.append(Found(key, other, None if now is None or then is None else now - then))
+            if other := self._record(message):
+                self._meet(message, other)
+                found.append(Found(key, other, _seconds_between(message, ours)))
         return found
 
     def write(self, record: Record) -> None:
@@ -211,9 +226,13 @@ class KafkaOwnership:
         return self._store.produce(self._partition, key, value)
 
     def _follow(self, offset: int | None) -> None:
-        """Meet who has written between what is known and `offset`, which is ours: mostly nobody."""
-        if offset == self._known:
-            self._known += 1
+        """Meet who has written between what is known and `offset`, which is ours: mostly nobody.
+
+        Reading opens a consumer. What this process wrote there for its other upstreams is not worth it.
+        """
+        written = self._store.written
+        if offset is not None and written.for_others(self._partition, self._known, offset, self._prefix):
+            self._known = offset + 1
             return
         for key, message in self._store.read(self._partition, self._known).items():
             self._known = max(self._known, _offset(message) + 1)
@@ -244,6 +263,9 @@ def _offset(message: Message) -> int:
     return offset
 
 
-def _broker_seconds(message: Message) -> float | None:
-    kind, milliseconds = message.timestamp()
-    return milliseconds / 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None
+def _seconds_between(earlier: Message, later: Message) -> float | None:
+    """By the broker's clock, None if it dates none. It tells whole milliseconds: never more than it was."""
+    (kind, then), (other_kind, now) = earlier.timestamp(), later.timestamp()
+    if not kind == other_kind == TIMESTAMP_LOG_APPEND_TIME:
+        return None
+    return max(now - then - 1, 0) / 1000

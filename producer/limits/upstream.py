@@ -1,7 +1,7 @@
 """All limits of one upstream: declared and learned, of runs and of requests, kept over restarts.
 
-Implements `connectors.http.RequestBudget`. A use is taken only from a block of tokens whose reservation is
-acknowledged and found to stand behind no other owner's; who loads later counts the rest of the block as used.
+A use is taken only from a block of tokens whose reservation is acknowledged in time and found to stand behind
+no other owner's; who loads later counts the rest of the block as used.
 """
 
 import math
@@ -9,13 +9,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from connectors.http import PATIENCE, Quota, Refusal
 from connectors.rates import RateLimit
+from producer.errors import BrokerAwayError
 from producer.limits.learned import LearnedQuotas
 from producer.limits.record import REQUESTS, RUNS, Clocks
 from producer.limits.store import Found, Ownership
@@ -32,18 +32,6 @@ _ARRIVED = 60.0
 # Shorter blocks are over before a restart is.
 _WORTH_KEEPING = 1.0
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class QuotaWait:
-    """What an upstream's sources wait for, for people."""
-
-    until: datetime
-    quota: str
-    upstream: str
-
-    def __str__(self) -> str:
-        return f"waiting until {self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} because of quota {self.quota}"
 
 
 class UpstreamLimits:
@@ -68,10 +56,11 @@ class UpstreamLimits:
         self._own = own
         self._pause = pause
         self._lock = threading.Lock()
-        self._waits: tuple[float, QuotaWait] | None = None
+        # Outlives ownerships: what the API told this process stays true whoever owns the record.
+        self._learned = LearnedQuotas()
         self._begin()
 
-    def check_run(self) -> datetime | None:
+    def check_run(self) -> Refusal | None:
         """None: a run may start, and is counted. Otherwise when to ask again; none counted.
 
         A quota of requests counts too, if it has no room for longer than a run would wait in place. Raises
@@ -79,7 +68,7 @@ class UpstreamLimits:
         """
         with self._lock:
             if refusal := self._reserved(RUNS, self._runs_free):
-                return refusal.until
+                return refusal
             self._budgets[RUNS].take()
             self._budgets[RUNS].settle(self._clocks.monotonic())
             return None
@@ -90,30 +79,27 @@ class UpstreamLimits:
             try:
                 refusal = self._reserved(REQUESTS, lambda now: self._requests_free(now, host))
             except DependencyError as exc:
-                now = self._clocks.monotonic()
-                refusal = self._refuse(now, now + _AGAIN, f"the record of {self.name}'s limits ({exc})")
+                return self._cannot_count(str(exc))
             if refusal:
                 return refusal
             self._budgets[REQUESTS].take()
             self._learned.take(host)
             return None
 
-    def settle(self, host: str, quotas: Sequence[Quota] = ()) -> None:
-        """As RequestBudget. A quota found exhausted is stored, so that nobody asks again after a restart."""
+    def settle(self, host: str, quotas: Sequence[Quota] = ()) -> Refusal | None:
+        """As RequestBudget; returns what the next request to `host` waits for, if this answer says so.
+
+        A quota found exhausted is stored, so that nobody asks again after a restart.
+        """
         with self._lock:
             now = self._clocks.monotonic()
             self._budgets[REQUESTS].settle(now)
             self._learned.settle(host, quotas, now)
-            until = max((at for at, _, _ in self._learned.exhausted(now)), default=now)
-            if any(quota.exhausted for quota in quotas):
-                self._refuse(now, *self._requests_free(now, None))
-            if until > max(self._stored_until, now) + _WORTH_KEEPING:
-                self._keep(until)
-
-    def waiting(self) -> QuotaWait | None:
-        """What the last refusal told to wait for, while it lasts. Never waits itself."""
-        waits = self._waits
-        return None if waits is None or waits[0] <= self._clocks.monotonic() else waits[1]
+            is_refused = any(quota.exhausted for quota in quotas)
+            told = self._refusal(now, *self._requests_free(now, host)) if is_refused else None
+            if self._has_unstored(now):
+                self._keep()
+            return told
 
     def acquire(self) -> None:
         """Ownership has begun: read what former owners have written. Raises DependencyError."""
@@ -140,11 +126,11 @@ class UpstreamLimits:
 
     def _begin(self) -> None:
         self._budgets = {kind: Budget(limits) for kind, limits in self._declared.items()}
-        self._learned = LearnedQuotas()
         self._ownership: Ownership | None = None
         self._superseded: list[bytes] = []
         self._includes: list[str] = []
-        self._stored_until = -math.inf
+        # When the exhausted quotas end that our record tells of, by host and name.
+        self._stored: dict[tuple[str, str], float] = {}
 
     def _reserved(self, kind: str, free_at: Callable[[float], tuple[float, str]]) -> Refusal | None:
         """None: a token of `kind` may be taken. `free_at` says when one fits, and what holds it up."""
@@ -153,15 +139,13 @@ class UpstreamLimits:
             now = self._clocks.monotonic()
             free, quota = free_at(now)
             if ours and free > now:
-                return self._refuse(now, free, quota)
+                return self._refusal(now, free, quota)
             if ours and self._reserve(kind, now):
                 return None
             _log.info("limits_overtaken", upstream=self.name)
             self._begin()
             self._pause(random.uniform(0.0, _APART * 2**attempt))  # noqa: S311 - no secret
-        return self._refuse(
-            now, now + _AGAIN, f"the record of {self.name}'s limits (several processes want it at once)"
-        )
+        return self._cannot_count("several processes want it at once")
 
     def _runs_free(self, now: float) -> tuple[float, str]:
         free, limit = self._budgets[RUNS].free_at(now)
@@ -179,11 +163,13 @@ class UpstreamLimits:
                 free, quota = until, name
         return free, quota
 
-    def _refuse(self, now: float, free: float, quota: str) -> Refusal:
+    def _refusal(self, now: float, free: float, quota: str) -> Refusal:
         seconds = _milliseconds_up(free - now)
-        until = self._clocks.now() + timedelta(seconds=seconds)
-        self._waits = (free, QuotaWait(until, quota, self.name))
-        return Refusal(quota, until, seconds)
+        return Refusal(quota, self._clocks.now() + timedelta(seconds=seconds), seconds)
+
+    def _cannot_count(self, why: str) -> Refusal:
+        now = self._clocks.monotonic()
+        return self._refusal(now, now + _AGAIN, f"the record of {self.name}'s limits ({why})")
 
     def _reserve(self, kind: str, now: float) -> bool:
         """False: another process has taken over what is counted here. It does not count this block, which
@@ -194,18 +180,28 @@ class UpstreamLimits:
             return True
         if self._ownership is not None:
             self._write(adding=kind)
+            if self._clocks.monotonic() >= now + BLOCK_SECONDS:
+                # Others may count the block as over. At once again would be as late, with the lock held.
+                self._begin()
+                raise BrokerAwayError(f"the broker took longer than {BLOCK_SECONDS:g} s")
             if self._ownership.overtaken:
                 return False
         budget.reserve(now)
         return True
 
-    def _keep(self, until: float) -> None:
+    def _has_unstored(self, now: float) -> bool:
+        """Whether a quota is exhausted for longer than our record tells."""
+        return any(
+            until > max(self._stored.get((host, name), now), now) + _WORTH_KEEPING
+            for until, host, name in self._learned.exhausted(now)
+        )
+
+    def _keep(self) -> None:
         if self._own is None:
             return
         try:
             if self._load():
                 self._write()
-                self._stored_until = until
         except DependencyError as exc:
             _log.warning("quota_not_stored", upstream=self.name, error=str(exc))
 
@@ -213,6 +209,7 @@ class UpstreamLimits:
         assert self._ownership is not None
         now = self._clocks.monotonic()
         budgets = self._budgets.items()
+        exhausted = list(self._learned.exhausted(now))
         self._ownership.write(
             self._clocks.stamped(
                 spent={kind: budget.spent(now) for kind, budget in budgets},
@@ -221,12 +218,12 @@ class UpstreamLimits:
                     for kind, budget in budgets
                 },
                 blocked=[
-                    {"host": host, "quota": name, "seconds": until - now}
-                    for until, host, name in self._learned.exhausted(now)
+                    {"host": host, "quota": name, "seconds": until - now} for until, host, name in exhausted
                 ],
                 includes=self._includes,
             )
         )
+        self._stored = {(host, name): until for until, host, name in exhausted}
         if self._superseded:
             self._ownership.forget(self._superseded)
             self._superseded = []

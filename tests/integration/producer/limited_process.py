@@ -32,7 +32,9 @@ def main(url: str, lease_seconds: str, *limits: str) -> None:
         limiter.acquire("prices")
         with governed_by(lease=lease, budget=limiter.budget("prices")), http_client(patience=5.0) as client:
             while True:
-                lease.renew()
+                asked_at = lease.moment()
+                if lease.valid:
+                    lease.grant(asked_at)
                 try:
                     client.get(url)
                 except QuotaExhaustedError as exhausted:

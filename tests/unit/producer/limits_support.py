@@ -1,17 +1,44 @@
 """A limits topic in memory, clocks that can be wrong, and processes that count on both."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_LOG_APPEND_TIME
 
 from connectors.rates import parse_rate_limits
 from producer.errors import BrokerAwayError
-from producer.limits.record import Clocks, Record
-from producer.limits.store import Found
+from producer.limits.record import Clocks
+from producer.limits.store import KafkaOwnership
 from producer.limits.upstream import UpstreamLimits
+from producer.limits.written import Written
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOST = "api.test"
+
+
+@dataclass(frozen=True)
+class MemoryMessage:
+    """As confluent_kafka's, which cannot be made by hand. `at` is the broker's time in seconds."""
+
+    place: int
+    name: bytes
+    content: bytes | None
+    at: float
+
+    def key(self) -> bytes:
+        return self.name
+
+    def value(self) -> bytes | None:
+        return self.content
+
+    def offset(self) -> int:
+        return self.place
+
+    def timestamp(self) -> tuple[int, int]:
+        return TIMESTAMP_LOG_APPEND_TIME, int(self.at * 1000)
 
 
 @dataclass
@@ -24,16 +51,19 @@ class World:
     boot: str | None = "machine-1"
     booted_at: float = 0.0
     away: bool = False
-    # Key, value (None: deleted), and the broker's time, in the order of their offsets.
-    topic: list[tuple[bytes, str | None, float]] = field(default_factory=list)
-    owners: int = 0
-    # Done one by one, the last first, each behind a record that was just written.
+    # Whether acknowledgements have the offset.
+    tells_offsets: bool = True
+    # In the order of their offsets.
+    topic: list[MemoryMessage] = field(default_factory=list)
+    # Done one by one, the last first, each behind a record that was just written...
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
+    # ... or behind the end that a reader has just met. Its writer, or reader, goes on afterwards.
+    unseen: list[Callable[[], object]] = field(default_factory=list)
 
-    def newest(self) -> dict[bytes, tuple[str, float]]:
-        """What a reader finds: the text and time of each key."""
-        newest = {key: (text, at) for key, text, at in self.topic}
-        return {key: (text, at) for key, (text, at) in newest.items() if text is not None}
+    def newest(self) -> dict[bytes, bytes]:
+        """The value of each key that is not deleted."""
+        newest = {message.name: message.content for message in self.topic}
+        return {key: content for key, content in newest.items() if content is not None}
 
     def clocks(self) -> Clocks:
         return Clocks(
@@ -50,60 +80,68 @@ class World:
         """The next process starts on another machine."""
         self.boot, self.booted_at = boot, self.seconds - 17.0
 
-    def limits(self, runs: Sequence[str] = (), requests: Sequence[str] = ()) -> UpstreamLimits:
-        """A process that knows nothing but what the topic has."""
+    def limits(
+        self,
+        runs: Sequence[str] = (),
+        requests: Sequence[str] = (),
+        *,
+        upstream: str = "prices",
+        store: "MemoryStore | None" = None,
+    ) -> UpstreamLimits:
+        """A process that knows nothing but what the topic has; with `store`, that one's."""
         return UpstreamLimits(
-            "prices",
+            upstream,
             parse_rate_limits(runs),
             parse_rate_limits(requests),
             clocks=self.clocks(),
-            own=lambda: MemoryOwnership(self),
+            own=partial(KafkaOwnership, store or MemoryStore(self), upstream, 0),
             pause=self.pass_by,
         )
 
 
-class MemoryOwnership:
-    """Implements Ownership. Records go through their JSON, as in Kafka."""
+class MemoryStore:
+    """Implements Log: one process's door to the topic, which has one partition."""
 
     def __init__(self, world: World) -> None:
+        self.written = Written()
+        self.reads = 0
         self._world = world
-        world.owners += 1
-        self._key = f"prices/{world.owners}".encode()
-        self.overtaken = False
 
-    def load(self, record: Record) -> Sequence[Found]:
-        now = self._world.seconds + self._world.broker_off
-        self._append(self._key, record)
-        newest = self._world.newest()
-        self._meet(newest)
-        return [
-            Found(key, Record.model_validate_json(text), now - at)
-            for key, (text, at) in newest.items()
-            if key != self._key
-        ]
+    def produce(self, partition: int, key: bytes, value: bytes | None) -> int | None:
+        world = self._world
+        self._reach()
+        message = MemoryMessage(len(world.topic), key, value, world.seconds + world.broker_off)
+        world.topic.append(message)
+        if world.tells_offsets:
+            self.written.add(partition, message.place, key)
+        if world.meanwhile:
+            world.meanwhile.pop()()
+        return message.place if world.tells_offsets else None
 
-    def write(self, record: Record) -> None:
-        before = self._world.newest()
-        self._append(self._key, record)
-        self._meet(before)
+    def read(self, partition: int, start: int = OFFSET_BEGINNING) -> dict[bytes, Any]:
+        self._reach()
+        self.reads += 1
+        newest = {message.name: message for message in self._world.topic[max(start, 0) :]}
+        if self._world.unseen:
+            self._world.unseen.pop()()
+        return newest
 
-    def forget(self, keys: Sequence[bytes]) -> None:
-        for key in keys:
-            self._append(key, None)
-
-    def _meet(self, others: Collection[bytes]) -> None:
-        order = list(dict.fromkeys(key for key, _, _ in self._world.topic))
-        later = order[order.index(self._key) + 1 :]
-        self.overtaken |= self._key not in others or not set(later).isdisjoint(others)
-
-    def _append(self, key: bytes, record: Record | None) -> None:
-        """Before its writer goes on, somebody else may do something."""
+    def _reach(self) -> None:
         if self._world.away:
             raise BrokerAwayError("no broker")
-        at = self._world.seconds + self._world.broker_off
-        self._world.topic.append((key, None if record is None else record.model_dump_json(), at))
-        if self._world.meanwhile:
-            self._world.meanwhile.pop()()
+
+
+def ask(limits: UpstreamLimits) -> bool:
+    """One request, answered at once."""
+    refusal = limits.take(HOST)
+    if refusal is None:
+        limits.settle(HOST)
+    return refusal is None
+
+
+def spend(limits: UpstreamLimits, most: int = 10_000) -> int:
+    """Requests until the first refusal."""
+    return next((count for count in range(most) if not ask(limits)), most)
 
 
 def fullest(times: Sequence[float], seconds: float) -> int:

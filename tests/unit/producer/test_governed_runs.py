@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -10,11 +11,15 @@ from pytest_httpserver import HTTPServer
 from connectors import QuotaExhaustedError, http_client
 from connectors.errors import LeaseLostError
 from connectors.http import Quota, governed_by
+from producer.engine import IngestionEngine, Requeued
 from producer.errors import SourceError
 from producer.lease import TimedLease
 from producer.limiter import RateLimiter
+from producer.limits.source import QuotaWait
 from producer.slices import Slices
-from tests.unit.producer.support import eventually, everything, slices_of
+from runtime.settings import ProducerSettings
+from schemas.records import JobPayload
+from tests.unit.producer.support import START, eventually, everything, slices_of
 
 
 class Asking:
@@ -104,3 +109,31 @@ def test_a_quota_of_one_run_holds_for_the_next_run_of_its_upstream(httpserver: H
     with slices, pytest.raises(SourceError, match="quota core of localhost is used up until"):
         drain(slices, [])
     assert httpserver.log == []
+
+
+class Prepared:
+    """A preparation of a source that is never opened, and its connector."""
+
+    def connector(self, source: str) -> Any:
+        return self
+
+    def prepare(self, connector: Any) -> Any:
+        return None
+
+    @classmethod
+    def parse_since(cls, since: object) -> object:
+        return since
+
+
+def test_a_job_is_put_back_with_the_reason_that_its_own_check_gave() -> None:
+    waits = [QuotaWait(START, "1/hour of github")]
+    engine = IngestionEngine(
+        cast("Any", Prepared()),
+        cast("Any", SimpleNamespace(check_limit=lambda source: waits.pop())),
+        cast("Any", None),
+        cast("Any", None),
+        cast("Any", None),
+        ProducerSettings(),
+    )
+    reason = f"waiting until {START:%Y-%m-%dT%H:%M:%SZ} because of quota 1/hour of github"
+    assert engine.run(JobPayload(source="issues")) == Requeued(START, reason)

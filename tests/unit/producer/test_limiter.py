@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from connectors import BaseConnector
 from connectors.errors import RateLimitError
+from connectors.http import Quota
 from producer.limiter import RateLimiter
 from tests.unit.producer.support import SettableClock
 
@@ -27,8 +28,9 @@ def test_a_run_fits_at_the_time_that_was_named(clock: SettableClock) -> None:
     assert limits.check_limit("weather") is None
     again = limits.check_limit("weather")
     assert again is not None
-    assert 50.0 <= (again - clock.now()).total_seconds() <= 50.01
-    clock.forward((again - clock.now()).total_seconds())
+    assert again.quota == "2/minute of weather"
+    assert 50.0 <= (again.until - clock.now()).total_seconds() <= 50.01
+    clock.forward((again.until - clock.now()).total_seconds())
     assert limits.check_limit("weather") is None
     assert limits.check_limit("weather") is not None
 
@@ -117,16 +119,14 @@ def test_sources_of_one_upstream_are_counted_together_and_the_tightest_limits_ho
         monotonic=clock,
     )
     assert [limits.check_limit(source) for source in ("issues", "pulls", "pulls")] == [None] * 3
-    assert limits.check_limit("issues") is not None
-    waits = limits.waiting("pulls")
-    assert waits is not None
-    assert (waits.upstream, waits.quota) == ("github", "3/hour of github")
+    wait = limits.check_limit("issues")
+    assert wait is not None
+    assert wait.quota == "3/hour of github"
     clock.forward(3600)
     assert limits.check_limit("pulls") is None
-    assert limits.check_limit("issues") is not None
-    waits = limits.waiting("issues")
-    assert waits is not None
-    assert waits.quota == "4/day of github"
+    wait = limits.check_limit("issues")
+    assert wait is not None
+    assert wait.quota == "4/day of github"
     assert limits.check_limit("other") is None
     for _ in range(5):
         assert limits.budget("pulls").take("api.github.com") is None
@@ -165,9 +165,10 @@ def test_limits_are_read_from_the_classes() -> None:
     assert [limits.check_limit(source) for source in ("issues", "pulls")] == [None, None]
     assert limits.check_limit("pulls") is not None
     assert limits.check_limit("stars") is None
-    assert limits.budget("issues") is limits.budget("pulls") is not limits.budget("stars")
     refused = next(number for number in range(99) if limits.budget("pulls").take("api.github.com"))
     assert refused == 60
+    assert limits.budget("issues").take("api.github.com") is not None
+    assert limits.budget("stars").take("api.github.com") is None
     limits.release("issues")  # nothing is stored: nothing to give back
 
 
@@ -176,3 +177,54 @@ def test_a_source_nobody_declared_has_a_budget_too() -> None:
     assert limits.budget("news").take("news.test") is None
     assert limits.waiting("news") is None
     assert limits.waiting("unknown") is None
+
+
+def of_one_upstream(clock: SettableClock, *requests: str) -> RateLimiter:
+    """ "issues" and "pulls", together."""
+    upstreams = {"issues": "github", "pulls": "github"}
+    return RateLimiter({}, requests={"issues": requests}, upstreams=upstreams, now=clock.now, monotonic=clock)
+
+
+def test_a_wait_is_told_of_the_source_that_was_refused_only(clock: SettableClock) -> None:
+    limits = of_one_upstream(clock)
+    limits.budget("issues").take("api.a")
+    limits.budget("issues").settle("api.a", [Quota("core", 0, 900.0)])
+    limits.budget("pulls").take("files.b")
+    limits.budget("pulls").settle("files.b", [Quota("files", 0, 600.0)])
+    assert str(limits.waiting("issues")).endswith("because of quota core of api.a")
+    assert str(limits.waiting("pulls")).endswith("because of quota files of files.b")
+
+
+def test_a_wait_is_told_until_it_is_over(clock: SettableClock) -> None:
+    limits = of_one_upstream(clock, "1/minute")
+    assert limits.waiting("pulls") is None
+    assert limits.budget("issues").take("api.a") is None
+    limits.budget("issues").settle("api.a")
+    assert limits.budget("pulls").take("api.a") is not None
+    wait = limits.waiting("pulls")
+    assert wait is not None
+    assert wait.quota == "1/minute of github"
+    assert (wait.until - clock.now()).total_seconds() == pytest.approx(60.0)
+    assert limits.waiting("issues") is None
+    clock.forward(60.0)
+    assert limits.waiting("pulls") is None
+
+
+def test_a_wait_is_told_until_a_request_is_granted(clock: SettableClock) -> None:
+    limits = of_one_upstream(clock)
+    budget = limits.budget("issues")
+    budget.take("api.a")
+    budget.settle("api.a", [Quota("core", 0, 300.0)])
+    assert limits.waiting("issues") is not None
+    budget.settle("api.a", [Quota("core", 5, 300.0)])  # of one that was under way: no refusal
+    assert limits.waiting("issues") is not None
+    assert budget.take("api.a") is None
+    assert limits.waiting("issues") is None
+
+
+def test_a_run_that_begins_waits_for_nothing(clock: SettableClock) -> None:
+    limits = of_one_upstream(clock, "1/minute")
+    assert [limits.budget("issues").take("api.a") is None for _ in range(2)] == [True, False]
+    assert limits.waiting("issues") is not None
+    assert limits.check_limit("issues") is None  # a run would wait for so long in place
+    assert limits.waiting("issues") is None

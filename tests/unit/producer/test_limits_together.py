@@ -1,5 +1,6 @@
 """UpstreamLimits (P10): `ingest run` beside a daemon, both alive, together keep what one of them may use."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -9,17 +10,29 @@ from hypothesis import strategies as st
 from connectors.http import Quota
 from producer.limits.upstream import UpstreamLimits
 from producer.limits.windows import BLOCK_SECONDS
-from tests.unit.producer.limits_support import HOST, World, fullest
+from tests.unit.producer.limits_support import HOST, MemoryStore, World, ask, fullest
 
 LIMITS = ["2/second", "20/minute", "90/minute", "7/hour"]
+WHO = st.sampled_from([0, 1, 2])
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("ask"), st.sampled_from([0, 1, 2]), st.floats(0, 3)),
-        st.tuples(st.just("meanwhile"), st.sampled_from([0, 1, 2]), st.floats(0, 0.5)),
-        st.tuples(st.sampled_from(["crash", "leave", "quota"]), st.sampled_from([0, 1, 2]), st.floats(0, 40)),
+        st.tuples(st.just("ask"), WHO, st.floats(0, 3)),
+        st.tuples(st.sampled_from(["meanwhile", "unseen"]), WHO, st.floats(0, 0.5)),
+        st.tuples(st.just("slow"), WHO, st.floats(0, 8)),
+        st.tuples(st.sampled_from(["crash", "leave", "quota", "beside"]), WHO, st.floats(0, 40)),
     ),
+    min_size=40,
     max_size=120,
 )
+
+
+class Process:
+    """Two upstreams behind one store: both keep their records in the same partition."""
+
+    def __init__(self, world: World, requests: Sequence[str]) -> None:
+        store = MemoryStore(world)
+        self.limits = world.limits(requests=requests, store=store)
+        self.others = world.limits(requests=["2/second"], upstream="other", store=store)
 
 
 @pytest.fixture
@@ -27,24 +40,18 @@ def world() -> World:
     return World()
 
 
-def ask(limits: UpstreamLimits) -> bool:
-    refusal = limits.take(HOST)
-    if refusal is None:
-        limits.settle(HOST)
-    return refusal is None
-
-
 def ran(limits: UpstreamLimits) -> bool:
     return limits.check_run() is None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(STEPS, st.lists(st.sampled_from(LIMITS), min_size=1, unique=True))
 def test_no_window_holds_more_than_its_limit_though_several_ask(
     steps: list[tuple[str, int, float]], declared: list[str]
 ) -> None:
+    """They interrupt each other behind any record and any reading; acknowledgements may take their time."""
     world = World()
-    processes = [world.limits(requests=declared) for _ in range(3)]
+    processes = [Process(world, declared) for _ in range(3)]
     busy: set[int] = set()
     sent: list[float] = []
 
@@ -52,14 +59,16 @@ def test_no_window_holds_more_than_its_limit_though_several_ask(
         if who in busy:
             return
         busy.add(who)
-        limits = processes[who]
+        limits = processes[who].limits
         match kind:
+            case "beside":
+                ask(processes[who].others)
             case "quota":
                 limits.settle(HOST, [Quota("core", 0, seconds)])
             case "leave":
                 limits.release()
             case "crash":
-                processes[who] = world.limits(requests=declared)
+                processes[who] = Process(world, declared)
             case _:
                 if limits.take(HOST) is None:
                     sent.append(world.seconds)
@@ -69,8 +78,11 @@ def test_no_window_holds_more_than_its_limit_though_several_ask(
 
     for kind, who, seconds in steps:
         world.seconds += 0.01
-        if kind == "meanwhile":
-            world.meanwhile.append(partial(act, "ask", who, seconds))
+        if kind == "slow":
+            world.meanwhile.append(partial(world.pass_by, seconds))
+        elif kind in ("meanwhile", "unseen"):
+            hooks = world.meanwhile if kind == "meanwhile" else world.unseen
+            hooks.append(partial(act, "ask", who, seconds))
         else:
             act(kind, who, seconds)
         if kind in ("crash", "leave"):

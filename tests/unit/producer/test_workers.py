@@ -194,10 +194,10 @@ def test_limited_jobs_wait_for_their_time_and_all_run_in_the_end() -> None:
 
     class Limited(ScriptedEngine):
         def run(self, job: JobPayload) -> RunReport | Requeued:
-            not_before = limiter.check_limit(job.source)
-            if not_before is not None:
-                named[job.job_id] = not_before
-                return Requeued(not_before, "rate limit of weather")
+            wait = limiter.check_limit(job.source)
+            if wait is not None:
+                named[job.job_id] = wait.until
+                return Requeued(wait.until, str(wait))
             ran.append((job.job_id, hurried()))
             return super().run(job)
 
