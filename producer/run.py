@@ -281,7 +281,7 @@ class Run:
         connector says: others may have skipped older ones so far (P6). A run that began behind the cursor has
         left out what lies between, so it moves nothing; a backfill is not meant to.
         """
-        before = self._position
+        before, now = self._position, self._now()
         finishes = completed and not self._leaves_gap
         moving = None if self._leaves_gap else self._cursor_now(completed, safe)
         present = before.mark if before else Mark()
@@ -294,9 +294,9 @@ class Run:
             source=self._prepared.target.source,
             cursor=moving[0] if moving else (before.cursor if before else None),
             run_id=self._run_id,
-            at=self._now(),
+            at=now,
             completed=self._started_at if finishes else (before.completed if before else None),
-            finished=self._now() if finishes else (before.finished if before else None),
+            finished=now if finishes else (before.finished if before else None),
             checkpoint=self._checkpoints + 1,
             writer=self._writer,
             jobs=(*jobs, self._job.job_id)[-_JOBS:] if completed else jobs,

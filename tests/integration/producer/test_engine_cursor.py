@@ -63,4 +63,4 @@ def test_a_source_without_cursor_is_remembered_as_completed(settings: Settings) 
     assert position is not None
     assert position.cursor is None
     assert position.completed is not None
-    assert started <= position.completed <= position.finished <= position.at  # type: ignore[operator]
+    assert started <= position.completed <= position.at == position.finished
