@@ -293,29 +293,31 @@ def test_the_last_success_is_when_the_run_had_ended_for_its_next_owner_too(clock
         assert (status.last_success, status.next_due) == (told, START + timedelta(hours=1))
 
 
-def test_a_take_over_that_fails_for_good_says_why_until_it_does_not(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hindered(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> Owner:
+    """The take-over of its source has failed, and is tried again all the time."""
     monkeypatch.setattr("producer.custody._RETRY_SECONDS", 0.01)
     owner.engine.hindrance = TopicRefusedError("no right to ingest.weather")
     owner.custody.take(0, [])
     eventually(lambda: owner.told[-1:] == [State.BLOCKED])
-    reason = owner.scheduler.statuses()["weather"].reason
+    return owner
+
+
+def test_a_take_over_that_fails_for_good_says_why_until_it_does_not(
+    hindered: Owner,
+) -> None:
+    reason = hindered.scheduler.statuses()["weather"].reason
     assert reason == "its take-over fails: no right to ingest.weather"
-    assert owner.told.count(State.BLOCKED) == 1
-    owner.engine.hindrance = None
-    eventually(lambda: owner.told[-1:] == [State.SCHEDULED])
+    assert hindered.told.count(State.BLOCKED) == 1
+    hindered.engine.hindrance = None
+    eventually(lambda: hindered.told[-1:] == [State.SCHEDULED])
 
 
 def test_a_take_over_that_fails_and_is_over_leaves_no_word_behind(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    hindered: Owner,
 ) -> None:
-    monkeypatch.setattr("producer.custody._RETRY_SECONDS", 0.01)
-    owner.engine.hindrance = TopicRefusedError("no right to ingest.weather")
-    owner.custody.take(0, [])
-    eventually(lambda: owner.told[-1:] == [State.BLOCKED])
-    owner.custody.give_up([0], Deadline(5.0))
-    assert owner.told[-1] is State.UNASSIGNED
+    hindered.custody.give_up([0], Deadline(5.0))
+    assert hindered.told[-1] is State.UNASSIGNED
 
 
 def test_a_source_without_its_settings_can_be_paused_and_resumed(clock: SettableClock) -> None:
