@@ -109,8 +109,12 @@ class Control:
         self._write(Pause(source=name, at=utc_now(), by=by))
 
     def resume(self, name: str) -> None:
-        """Take the pause back."""
-        self._write(Pause(source=name, at=utc_now(), by=""), over=True)
+        """Take the pause back, wherever it is: one that was moved may have stayed in its former partition."""
+        pause = Pause(source=name, at=utc_now(), by="")
+        for partition, request in self._placed_requests():
+            if isinstance(request, Pause) and request.source == name:
+                self._jobs.drop(request, partition)
+        self._write(pause, over=True)
 
     def trigger(
         self,
@@ -159,15 +163,18 @@ class Control:
         return announced
 
     def _requests(self) -> list[Request]:
+        return sorted({key_of(one): one for _, one in self._placed_requests()}.values(), key=key_of)
+
+    def _placed_requests(self) -> list[tuple[int, Request]]:
         # By partition: one that was moved is deleted where it was.
-        newest: dict[tuple[int | None, bytes], Request | None] = {}
+        newest: dict[tuple[int, bytes], Request | None] = {}
         try:
             for message in read_to_end(self._reader, self._names.jobs, timeout=_FLUSH_SECONDS):
-                place = (message.partition(), message.key() or b"")
+                place = (message.partition() or 0, message.key() or b"")
                 newest[place] = parse_request(message) if message.value() else None
         except (KafkaException, DependencyError) as exc:
             raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
-        return sorted({key_of(one): one for one in newest.values() if one}.values(), key=key_of)
+        return [(partition, one) for (partition, _), one in newest.items() if one]
 
     def _held(self) -> dict[int, str | None] | None:
         try:

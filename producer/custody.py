@@ -65,6 +65,8 @@ class Custody:
         self._done: dict[str, tuple[str, ...]] = {}
         # The refused ones of our partitions: nothing of theirs runs, but they can be paused.
         self._idle: set[str] = set()
+        # Those whose take-over fails, and says so: they can be paused as well.
+        self._hindered: set[str] = set()
 
     def take(self, partition: int, requests: Iterable[Request]) -> None:
         """The sources of `partition` are ours, and these are their jobs and pauses. Does not wait for the
@@ -107,6 +109,8 @@ class Custody:
         with self._lock:
             if request.source in self._early:
                 self._early[request.source][key_of(request)] = request
+                if request.source in self._hindered:
+                    self._obey_idle(request)
             elif request.source in self._idle:
                 self._obey_idle(request)
             elif self._ownership.given(request.source):
@@ -177,6 +181,7 @@ class Custody:
             for _, over in taking:
                 over.set()
             for source in sources:
+                self._hindered.discard(source)
                 self._early.pop(source, None)
                 self._engine.stop(source)
                 # First: a job that begins now is nobody's business, and not put back on the topic.
@@ -210,6 +215,7 @@ class Custody:
                 # between, it is fenced.
                 self._catch_up(source, requests)
                 return
+            self._hindered.discard(source)
             former = self._taking.pop(source, None)
             if former is not None:
                 former[1].set()
@@ -246,7 +252,9 @@ class Custody:
             except Exception as exc:
                 why = words_of(exc)
                 waiting.still(why=why)
-                if next_step(exc) is not NextStep.WAIT and why != told:
+                # A server that is away is waited for; in the midst of a hindrance it is told, too.
+                is_news = bool(told) or next_step(exc) is not NextStep.WAIT
+                if is_news and why != told:
                     self._tell_hindrance(source, why, over)
                     told = why
                 over.wait(_RETRY_SECONDS)
@@ -259,8 +267,13 @@ class Custody:
         """It is ours, and cannot run: somebody has to change something, such as its rights."""
         _log.warning("take_over_failed", source=source, error=why)
         with self._lock:
-            if not over.is_set():
-                self._scheduler.refuse(source, f"its take-over fails: {why}")
+            if over.is_set():
+                return
+            self._scheduler.refuse(source, f"its take-over fails: {why}")
+            if source not in self._hindered:
+                self._hindered.add(source)
+                for request in self._early[source].values():
+                    self._obey_idle(request)
 
     def _fenced(self, source: str) -> Position | None:
         try:
@@ -278,6 +291,7 @@ class Custody:
             if over.is_set():
                 return
             del self._taking[source]
+            self._hindered.discard(source)
             self._done[source] = done
             requests = self._early.pop(source)
             over_jobs = [requests.pop(job_id) for job_id in requests.keys() & set(done)]

@@ -76,9 +76,10 @@ class JobsTopic:
             if delivery.acknowledged:
                 self._records.put(key_of(request), None, partition=former)
 
-    def drop(self, job: Request) -> Delivery:
-        """Write that the job, or the pause, is over."""
-        return self._records.put(key_of(job), None, partition=self.partition(job.source))
+    def drop(self, job: Request, partition: int | None = None) -> Delivery:
+        """Write that the job, or the pause, is over; in its source's partition, or in another one."""
+        place = self.partition(job.source) if partition is None else partition
+        return self._records.put(key_of(job), None, partition=place)
 
 
 def key_of(request: Request) -> str:

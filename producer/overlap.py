@@ -6,35 +6,50 @@ held until it is known whether B comes as well. If it does, both are versions th
 is what the source says now, and it is published again.
 """
 
-import io
 import marshal
-from collections.abc import Callable, Iterator, Sequence
+import pickle
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-import fastavro
+import structlog
 
 from connectors.base import BaseConnector
 from producer.checkpoint import Message
+from producer.cursor_values import CursorValues
 from producer.dead_letters import Letter
 from producer.seen import IN_MEMORY, SIZE, Identity, Seen, identity, letter_digest
 from producer.spilled import Spilled
 from schemas.encoder import RecordEncoder
-from schemas.wire import FRAME_SIZE
+from schemas.errors import UnfitValueError
 
 _ROWS = 10_000
 # What is held are whole records.
 _HELD_BYTES = 4 << 20
+# In place of version and partition.
+_SCATTERED = b""
+_log = structlog.get_logger(__name__)
 
 
 class Versions:
     """Of which keys a topic holds several versions, and ends with one that the run is still to meet."""
 
-    def __init__(self, due: Callable[[bytes], bool], *, in_memory: int = IN_MEMORY) -> None:
-        """`due` tells of a framed record whether the run must meet it, if its source still has it."""
-        self._due = due
+    def __init__(
+        self,
+        cursors: CursorValues | None = None,
+        since: Any = None,
+        *,
+        in_memory: int = IN_MEMORY,
+    ) -> None:
+        """A run from `since` on is to meet the records whose cursor is not before it, one from None all.
+
+        Raises UnfitValueError for a `since` that no record can have.
+        """
+        self._cursors = cursors
+        self._since = None if cursors is None else cursors.of(since)
         self._last: Spilled[bytes] = Spilled({}, in_memory)
+        # The version, and behind it its cursor.
         self._awaited: Spilled[bytes] = Spilled({}, in_memory)
 
     def close(self) -> None:
@@ -42,21 +57,31 @@ class Versions:
         self._last.close()
         self._awaited.close()
 
-    def add(self, found: Sequence[tuple[Identity, bytes]]) -> None:
-        """Take note of the topic's next records: identities and framed values."""
-        self.fetch({one.key for one, _ in found})
-        self._last.fetch({one.key for one, _ in found})
+    def add(self, found: Sequence[tuple[Identity, int, bytes]]) -> None:
+        """Take note of the topic's next records: identities, partitions and framed values."""
+        keys = {one.key for one, _, _ in found}
+        self.fetch(keys)
+        self._last.fetch(keys)
         last, awaited = self._last.memory, self._awaited.memory
-        for (key, version), value in found:
-            before = last.get(key, version)
-            last[key] = version
-            if before == version:
-                continue
-            if self._due(value):
-                awaited[key] = version
-            else:
+        for (key, version), partition, value in found:
+            place = partition.to_bytes(4, "big", signed=True)
+            before = last.get(key, version + place)
+            if before[SIZE:] != place:
+                # The topic has more partitions than it had: which of the two is the newer one is not known.
+                last[key] = _SCATTERED
                 awaited.pop(key, None)
+                continue
+            last[key] = version + place
+            if before[:SIZE] != version:
+                self._await(key, version, value)
         self._last.trim()
+
+    def _await(self, key: bytes, version: bytes, value: bytes) -> None:
+        cursor = None if self._cursors is None else self._cursors.within(value)
+        if self._since is None or (cursor is not None and cursor >= self._since):
+            self._awaited.memory[key] = version + pickle.dumps(cursor)
+        else:
+            self._awaited.memory.pop(key, None)
 
     def seal(self) -> None:
         """The topic has been read: of a key of one version nothing is to be found out."""
@@ -73,7 +98,15 @@ class Versions:
 
     def is_doubtful(self, one: Identity) -> bool:
         """Whether the topic ends with another version of the key, which the run has not met."""
-        return self._awaited.memory.get(one.key, one.version) != one.version
+        return not self._awaited.memory.get(one.key, one.version).startswith(one.version)
+
+    def awaited_at(self, key: bytes) -> Any:
+        """The cursor of the version that the topic ends with, None if it has none."""
+        return pickle.loads(self._awaited.memory[key][SIZE:])  # noqa: S301 - our own bytes
+
+    def as_stored(self, cursor: Any) -> Any:
+        """A cursor of the run as the topic has it, to be compared with `awaited_at`; None for none."""
+        return None if self._cursors is None else self._cursors.of(cursor)
 
     def settle(self, key: bytes) -> None:
         """The run has met what tells that its source has more than one version, or a new one."""
@@ -87,8 +120,10 @@ class Overlap:
         """Without `versions`, nothing is looked for that has changed back."""
         self.records, self.letters = Seen(in_memory=in_memory), Seen(in_memory=in_memory)
         self._versions = versions
-        self._held: Spilled[bytes] = Spilled({}, in_memory)
+        self._held: Spilled[bytes] = Spilled({})
         self._held_bytes = 0
+        # By which cursor, as the topic has it, the run will have met what it has not; None: by none.
+        self._known_at: Any = None
         self.held = 0
 
     def __enter__(self) -> Self:
@@ -105,10 +140,12 @@ class Overlap:
         """Whether anything stands there that the run has not met."""
         return bool(self.records or self.letters)
 
-    def read(self, messages: Iterator[tuple[bytes | None, bytes]]) -> None:
-        """Take note of all that stands in the topic, keys and framed values, in its order."""
-        while some := [(identity(key, value), value) for key, value in islice(messages, _ROWS)]:
-            self.records.add(one.version for one, _ in some)
+    def read(self, messages: Iterator[tuple[bytes | None, int, bytes]]) -> None:
+        """Take note of all that stands in the topic: keys, partitions and framed values, those of a partition
+        in its order.
+        """
+        while some := [(identity(key, value), place, value) for key, place, value in islice(messages, _ROWS)]:
+            self.records.add(one.version for one, _, _ in some)
             if self._versions is not None:
                 self._versions.add(some)
         if self._versions is not None:
@@ -149,6 +186,7 @@ class Overlap:
         for message, one, is_there in zip(messages, ones, there, strict=True):
             doubted = held.get(one.key, one.version).startswith(one.version)
             if is_there and doubted and versions.is_doubtful(one):
+                self._hold_until(versions.awaited_at(one.key))
                 self.held += one.key not in held
                 held[one.key] = one.version + marshal.dumps(message)
                 self._held_bytes += len(held[one.key])
@@ -156,6 +194,22 @@ class Overlap:
                 self.held -= held.pop(one.key, None) is not None
                 versions.settle(one.key)
         return before - self.held
+
+    def _hold_until(self, cursor: Any) -> None:
+        """Not before the run is beyond `cursor`; None: not before its end."""
+        if not self.held:
+            self._known_at = cursor
+        elif cursor is None or self._known_at is None:
+            self._known_at = None
+        else:
+            self._known_at = max(self._known_at, cursor)
+
+    def is_known_by(self, cursor: Any) -> bool:
+        """Whether something is held, and a run that has come to `cursor` has met all that it waits for."""
+        if self._versions is None or not self.held or self._known_at is None:
+            return False
+        stored = self._versions.as_stored(cursor)
+        return stored is not None and bool(stored > self._known_at)
 
     def release(self) -> Iterator[list[Message]]:
         """What was held, a bounded list at a time: the run has not met what the topic says last of these."""
@@ -172,24 +226,10 @@ def versions_for(connector: BaseConnector, encoder: RecordEncoder, since: Any) -
     """
     if not connector.key or connector.State is not None:
         return None
-    return Versions(_due_from(connector, encoder, since))
-
-
-def _due_from(connector: BaseConnector, encoder: RecordEncoder, since: Any) -> Callable[[bytes], bool]:
-    if since is None:
-        return lambda value: True
-    cursor, schema, framing = connector.cursor, fastavro.parse_schema(encoder.schema), encoder.framing
-    adapter = connector.cursor_type()
-
-    def due(value: bytes) -> bool:
-        if not value.startswith(framing):
-            # Written under an older schema: not worth another request to the registry.
-            return False
-        try:
-            body: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_SIZE:]), schema, None)
-            return bool(adapter.validate_python(body[cursor]) >= since)
-        except Exception:
-            # An optional cursor may be None; nobody of us may have written it.
-            return False
-
-    return due
+    if connector.cursor is None:
+        return Versions()
+    try:
+        return Versions(CursorValues(connector, encoder), since)
+    except UnfitValueError as exc:
+        _log.warning("what_changes_back_is_not_seen", why=str(exc))
+        return None

@@ -158,8 +158,8 @@ class Run:
             self._commit(completed=False, safe=cursor)
             start, letters_start = end, letters_end
         self._add(batch, start, len(batch.messages), letters[letters_start:])
-        if self._prepared.connector.ordered:
-            self._release_behind(self._mark.value)
+        if self._prepared.connector.ordered and batch.cursors:
+            self._release_behind(batch.cursors[-1])
 
     def _add(self, batch: Batch, start: int, end: int, letters: list[Letter]) -> None:
         """Add the messages from `start` to before `end`, and dead letters, as far as they are new."""
@@ -175,12 +175,8 @@ class Run:
         self._checkpoint.add(new, new_letters, size, known + len(letters) - len(new_letters))
 
     def _release_behind(self, cursor: Any) -> None:
-        """Publish what was held, if everything up to `cursor` has come and the topic held nothing later."""
-        previous = self._beginning.previous
-        if not self._overlap.held or previous is None:
-            return
-        last = self._prepared.connector.parse_since(previous.mark.cursor)
-        if last is not None and cursor > last:
+        """Publish what was held, if what it waits for stands before `cursor`: up to there all has come."""
+        if self._overlap.is_known_by(cursor):
             self._release()
 
     def _release(self) -> None:

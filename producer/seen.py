@@ -13,7 +13,7 @@ from typing import NamedTuple
 from producer.spilled import Spilled
 from schemas.envelope import payload_start
 
-# About 15 MB; more are kept in a file.
+# About 15 MB, and as much again where changes back are looked for; more are kept in a file.
 IN_MEMORY = 100_000
 # Bytes of a digest.
 SIZE = 16

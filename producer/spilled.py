@@ -1,5 +1,6 @@
 """A dict that does not grow beyond its bound in memory: what is more stands in a temporary file."""
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,8 +20,12 @@ class Spilled(Generic[V]):
     Used by one thread.
     """
 
-    def __init__(self, memory: dict[bytes, V], limit: int, merged: str = "excluded.value") -> None:
-        """`merged` is SQL for a value of memory (`excluded.value`) that meets one of the file (`value`)."""
+    def __init__(
+        self, memory: dict[bytes, V], limit: float = math.inf, merged: str = "excluded.value"
+    ) -> None:
+        """`limit` is for `trim`. `merged` is SQL for a value of memory (`excluded.value`) that meets one of
+        the file (`value`).
+        """
         self.memory = memory
         self._limit = limit
         self._merged = merged

@@ -29,7 +29,11 @@ class Tails:
         start on. Raises BrokerAwayError.
         """
         self._read(
-            target.topic, starts, lambda found: overlap.read((one.key(), one.value() or b"") for one in found)
+            target.topic,
+            starts,
+            lambda found: overlap.read(
+                (one.key(), one.partition() or 0, one.value() or b"") for one in found
+            ),
         )
         self._read(
             target.dead_letter_topic,

@@ -11,7 +11,7 @@ import pytest
 from connectors.schedule import every
 from producer.custody import Custody
 from producer.engine import Requeued
-from producer.errors import CursorError, TopicRefusedError
+from producer.errors import BrokerAwayError, CursorError, TopicRefusedError
 from producer.jobs import Request
 from producer.lease import TimedLease
 from producer.ownership import GroupOwnership
@@ -318,6 +318,36 @@ def test_a_take_over_that_fails_and_is_over_leaves_no_word_behind(
 ) -> None:
     hindered.custody.give_up([0], Deadline(5.0))
     assert hindered.told[-1] is State.UNASSIGNED
+
+
+def test_a_source_whose_take_over_fails_can_be_paused_and_resumed(hindered: Owner) -> None:
+    hindered.custody.offer(0, Pause(source="weather", at=START, by="ann"))
+    assert hindered.told[-1:] == [State.PAUSED]
+    assert "before that BLOCKED: its take-over fails" in str(hindered.scheduler.statuses()["weather"].reason)
+    hindered.custody.cancel(0, "pause/weather")
+    assert hindered.told[-1:] == [State.BLOCKED]
+    hindered.custody.offer(0, Pause(source="weather", at=START, by="ann"))
+    hindered.engine.hindrance = None
+    eventually(lambda: "weather" not in hindered.custody._taking)  # noqa: SLF001
+    assert hindered.told[-1:] == [State.PAUSED]
+
+
+def test_a_pause_from_before_is_in_force_while_the_take_over_fails(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.custody._RETRY_SECONDS", 0.01)
+    owner.engine.hindrance = TopicRefusedError("no right")
+    owner.custody.take(0, [Pause(source="weather", at=START, by="ann")])
+    eventually(lambda: owner.told[-1:] == [State.PAUSED])
+    owner.custody.give_up([0], Deadline(5.0))
+    assert owner.told[-1] is State.UNASSIGNED
+
+
+def test_what_hinders_a_take_over_is_told_as_it_changes(hindered: Owner) -> None:
+    hindered.engine.hindrance = BrokerAwayError("the broker is away")
+    eventually(lambda: "away" in str(hindered.scheduler.statuses()["weather"].reason))
+    hindered.engine.hindrance = TopicRefusedError("no right to ingest.weather")
+    eventually(lambda: "no right" in str(hindered.scheduler.statuses()["weather"].reason))
 
 
 def test_a_source_without_its_settings_can_be_paused_and_resumed(clock: SettableClock) -> None:

@@ -162,6 +162,13 @@ def test_offsets_are_remembered_with_their_keys() -> None:
     assert not written.for_others(0, 8, 7, b"c/")
 
 
+def test_reports_of_two_threads_may_cross() -> None:
+    written = Written()
+    for offset in (5, 7, 6, 8):
+        written.add(0, offset, b"a/1")
+    assert written.for_others(0, 5, 9, b"b/")
+
+
 def test_offsets_of_a_topic_that_was_made_anew_are_others() -> None:
     written = Written()
     for offset in (0, 1, 2, 1):

@@ -1,17 +1,19 @@
 """What is in the topic already, what is new, and what has changed back (rules P5 and P7)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import islice, pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from connectors.base import BaseConnector
 from producer.checkpoint import Message
+from producer.cursor_values import CursorValues
 from producer.overlap import Overlap, Versions, versions_for
 from schemas.avro import build_schema
 from schemas.encoder import RecordEncoder
@@ -19,10 +21,6 @@ from schemas.names import Names
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FRAME = b"\0\0\0\0\1" + bytes(5)
-
-
-def always(value: bytes) -> bool:
-    return True
 
 
 def message(key: str, payload: str) -> Message:
@@ -38,14 +36,13 @@ def one_run(
     topic: list[Message],
     items: Sequence[Message],
     *,
-    due: Callable[[bytes], bool] = always,
     slice_: int = 3,
     ends_at: int | None = None,
     in_memory: int = 10_000,
 ) -> int:
     """Append what a run publishes to `topic`; `ends_at` cuts it short. Returns how many items it knew."""
-    with Overlap(Versions(due, in_memory=in_memory), in_memory=in_memory) as overlap:
-        overlap.read((one["key"], one["value"]) for one in list(topic))
+    with Overlap(Versions(in_memory=in_memory), in_memory=in_memory) as overlap:
+        overlap.read((one["key"], 0, one["value"]) for one in list(topic))
         known, coming = 0, iter(items[:ends_at])
         while some := list(islice(coming, slice_)):
             new, more = overlap.sift(some)
@@ -101,18 +98,21 @@ def test_a_run_that_is_cut_short_publishes_nothing_of_what_may_have_changed_back
     assert told(topic) == ["a1", "a2"]
 
 
-def test_what_the_run_does_not_reach_says_nothing() -> None:
-    topic = messages("a1", "a2")
-    assert one_run(topic, messages("a1"), due=lambda value: False) == 1
-    assert told(topic) == ["a1", "a2"]
+def test_of_a_key_in_two_partitions_nobody_knows_what_is_newer() -> None:
+    """The topic has got more of them, and they are read in any order."""
+    two, one, again = messages("a2", "a1", "a2")
+    with Overlap(Versions()) as overlap:
+        overlap.read(iter([(b"a", 5, two["value"]), (b"a", 0, one["value"]), (b"b", 0, b"")]))
+        assert overlap.sift([again]) == ([], 1)
+        assert not [*overlap.release()]
 
 
 def test_what_is_held_is_bounded_by_its_bytes_in_memory_and_when_it_is_let_go() -> None:
     keys = [f"{number:04}" for number in range(1000)]
     old = [{"key": key.encode(), "value": FRAME + key.encode() + bytes(50_000)} for key in keys]
     new = [message(key, "new") for key in keys]
-    with Overlap(Versions(always)) as overlap:
-        overlap.read((one["key"], one["value"]) for one in [*old, *new])
+    with Overlap(Versions()) as overlap:
+        overlap.read((one["key"], 0, one["value"]) for one in [*old, *new])
         for place in range(0, 1000, 50):
             assert overlap.sift(old[place : place + 50]) == ([], 0)
             assert sum(map(len, overlap._held.memory.values())) < 8 << 20  # noqa: SLF001
@@ -211,9 +211,61 @@ def test_a_record_has_changed_back_only_if_the_run_would_have_met_the_newer_one(
     old = encoded(NOON, 1)
     versions = versions_for(Readings(), encoder(), since)
     with Overlap(versions) as overlap:
-        overlap.read((one["key"], one["value"]) for one in (old, newest))
+        overlap.read((one["key"], 0, one["value"]) for one in (old, newest))
         assert overlap.sift([old]) == ([], 1 - published)
         assert [len(part) for part in overlap.release()] == [1] * published
+
+
+class Hours(BaseModel):
+    key: str
+    naive: datetime
+    took: timedelta
+    day: date
+    level: int
+    text: str
+    exact: Annotated[Decimal, Field(max_digits=6, decimal_places=2)]
+    parsed: Annotated[AwareDatetime, BeforeValidator(lambda text: datetime.fromisoformat(text))]
+    named: int = Field(alias="not a Python name")
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "later"),
+    [
+        ("naive", datetime(2026, 1, 1), datetime(2026, 1, 2)),  # noqa: DTZ001 - a connector may have such
+        ("took", timedelta(seconds=1), timedelta(seconds=2)),
+        ("day", date(2026, 1, 1), date(2026, 1, 2)),
+        ("level", 9, 10),
+        ("text", "a", "b"),
+        ("exact", Decimal("9.5"), Decimal("10")),
+        ("parsed", NOON, NOON + timedelta(seconds=1)),
+        ("named", 9, 10),
+    ],
+)
+def test_cursors_of_every_type_compare_with_those_of_the_topic(field: str, least: Any, later: Any) -> None:
+    connector: Any = type("Own", (Readings,), {"key": "key", "cursor": field, "Record": Hours})
+    contract = connector.contract()
+    encoder = RecordEncoder(contract, build_schema(contract, Names()), 7)
+    first: dict[str, Any] = {
+        "key": "a", "naive": NOON.replace(tzinfo=None), "took": timedelta(0), "day": NOON.date(), "level": 0,
+        "text": "", "exact": Decimal(0), "parsed": NOON, "named": 0,
+    }  # fmt: skip
+    records = [Hours.model_construct(**{**first, field: value}) for value in (least, later)]
+    [low, high] = encoder.encode(records, extracted_at=NOON, run_id="r")
+    values = CursorValues(connector(), encoder)
+    assert values.within(low["value"]) == values.of(least) < values.of(later) == values.within(high["value"])
+    assert values.of(None) is None
+
+
+def test_what_is_held_waits_for_the_cursor_of_what_the_topic_says_last() -> None:
+    old, newest, other = encoded(NOON, 1), encoded(NOON + timedelta(seconds=9), 2), messages("b1")
+    with Overlap(versions_for(Readings(), encoder(), NOON)) as overlap:
+        overlap.read((one["key"], 0, one["value"]) for one in [old, newest, *other])
+        assert not overlap.is_known_by(NOON + timedelta(seconds=10))
+        overlap.sift([old])
+        assert overlap.held == 1
+        assert not overlap.is_known_by(NOON + timedelta(seconds=9))
+        assert not overlap.is_known_by(None)
+        assert overlap.is_known_by(NOON + timedelta(seconds=10))
 
 
 def test_without_a_key_or_with_a_state_nothing_changes_back() -> None:

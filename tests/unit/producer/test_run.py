@@ -1,7 +1,7 @@
 """One pass over a source, without a broker: what is committed together, and whose code runs meanwhile."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +14,8 @@ from connectors.base import BaseConnector
 from producer.checkpoint import Limits
 from producer.errors import SourceError
 from producer.intake import Batch, Intake
-from producer.overlap import Overlap
+from producer.overlap import Overlap, versions_for
+from producer.positions import Position
 from producer.publisher import Closing
 from producer.run import Beginning, Run, RunReport
 from producer.slices import Slices
@@ -51,19 +52,33 @@ class Page(BaseModel):
 
 
 def consumed(
-    connector: type[BaseConnector], publisher: Transactions, *, max_items: int = 100, records: int = 20_000
+    connector: type[BaseConnector],
+    publisher: Transactions,
+    *,
+    max_items: int = 100,
+    records: int = 20_000,
+    previous: Position | None = None,
+    since: Any = None,
+    topic: Sequence[dict[str, Any]] = (),
 ) -> RunReport:
-    contract, now = connector.contract(), lambda: datetime.now(UTC)
+    """A run; `topic` are the records that stand where it begins."""
+    made = connector()
+    contract, now = made.contract(), lambda: datetime.now(UTC)
     encoder = RecordEncoder(contract, build_schema(contract, Names()), 1)
-    intake = Intake(connector(), encoder, run_id="r", now=now)
+    there = encoder.encode(
+        [made.Record(**fields) for fields in topic], extracted_at=datetime.now(UTC), run_id="o"
+    )
+    overlap = Overlap(versions_for(made, encoder, since))
+    overlap.read((one["key"], 0, one["value"]) for one in there)
+    intake = Intake(made, encoder, run_id="r", now=now)
     target = SimpleNamespace(source="readings", topic="readings", max_message_bytes=MOST_BYTES)
     target.max_letter_bytes = MOST_BYTES
     ledger = SimpleNamespace(message=lambda entry: (b"", b""))
     run = Run(
-        cast("Any", SimpleNamespace(connector=connector(), target=target, ledger=ledger)),
+        cast("Any", SimpleNamespace(connector=made, target=target, ledger=ledger)),
         cast("Any", publisher),
-        Beginning(None, None, {"readings": {0: 0}}, None),
-        Overlap(),
+        Beginning(previous, since, {"readings": {0: 0}}, {}),
+        overlap,
         job=JobPayload(source="readings"),
         run_id="r",
         writer="here",
@@ -78,7 +93,7 @@ def consumed(
         max_seconds=10.0,
         weigh=lambda batch: batch.weight,
     )
-    with slices:
+    with slices, overlap:
         return run.consume(slices)
 
 
@@ -142,3 +157,55 @@ def test_no_validator_runs_in_the_run_s_own_thread_while_its_transaction_is_open
     assert (report.published, report.completed) == (1099, True)
     assert inside
     assert not any(inside)
+
+
+class Readings(BaseConnector):
+    """`at` is its cursor; `place` its key."""
+
+    name = "readings"
+    key = "place"
+    cursor = "at"
+    items: tuple[Any, ...] = ()
+
+    class Record(BaseModel):
+        place: int
+        at: int
+        text: str = ""
+
+    def extract(self, since: Any = None) -> Iterator[Any]:
+        for item in self.items:
+            if item is None:
+                raise ValueError("a quota")
+            yield item
+
+
+def row(at: int, text: str = "", place: int | None = None) -> dict[str, Any]:
+    return {"place": at if place is None else place, "at": at, "text": text}
+
+
+AHEAD = Position(source="readings", run_id="r", at=datetime.now(UTC), cursor=29, high=99)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_record_that_changed_back_does_not_keep_the_cursor_from_moving(ordered: bool) -> None:
+    """What an earlier run has published far ahead is not waited for."""
+    items: list[Any] = [row(27, "one"), *map(row, range(28, 50)), None]
+    if not ordered:
+        items.insert(-1, Checkpoint(48))
+    connector = type("Own", (Readings,), {"items": tuple(items), "ordered": ordered})
+    there = [row(27, "one"), row(27, "two"), row(28), row(29), row(99)]
+    publisher = Transactions()
+    with pytest.raises(SourceError):
+        consumed(connector, publisher, previous=AHEAD, since=24, topic=there, max_items=5)
+    assert publisher.committed[-1][2] == (49 if ordered else 48)
+    assert [key for keys, _, _ in publisher.committed for key in keys].count("27") == 1
+
+
+def test_a_cursor_that_was_set_beyond_the_topic_does_not_let_go_what_is_held() -> None:
+    """Three versions of each place, far from each other: nothing has changed back."""
+    history = [row(at, str(at), place=at % 10) for at in range(30)]
+    connector = type("Own", (Readings,), {"items": tuple(history), "ordered": True})
+    position = AHEAD.model_copy(update={"cursor": 40, "high": 40})
+    publisher = Transactions()
+    report = consumed(connector, publisher, previous=position, since=-60, topic=history, max_items=3)
+    assert (report.published, report.deduplicated) == (0, 30)
