@@ -88,7 +88,7 @@ _KNOWN: Mapping[str, tuple[ExitCode, str, str]] = {
         "the request was not written",
         "mend what the broker says, such as a missing right to write, then ask again",
     ),
-    "producer.errors.CursorInUseError": (ExitCode.CONFIG, "the cursor cannot be changed now", ""),
+    "producer.errors.CursorInUseError": (ExitCode.LATER, "the cursor cannot be changed now", ""),
     "producer.errors.NoCursorError": (ExitCode.CONFIG, "the source has no cursor", ""),
     "producer.errors.ProducerError": (ExitCode.ERROR, "the run failed", ""),
     "consumer.errors.RetryError": (ExitCode.UNREACHABLE, "a server does not answer", "run `ingest doctor`"),

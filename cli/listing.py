@@ -13,6 +13,10 @@ _COLUMNS = ("source", "state", "schedule", "next_due", "last_success", "owner", 
 _ALWAYS = frozenset({"source", "state", "schedule", "origin", "detail"})
 # What this machine knows better: these are not run by producers with the same settings.
 _OWN_WORD = frozenset({"skipped", "quarantined"})
+_MEND = (
+    "next: ingest connectors try {0}; once mended (new code or settings: after a restart of the producers) "
+    "ingest connectors restart {0}"
+)
 # Each row has the same keys.
 _UNTOLD = facts_of(Told("", None, None, None, ()))
 # No run goes on in these: a pause is in force.
@@ -24,7 +28,7 @@ def merged(rows: Iterable[Mapping[str, Any]], asked: Asked) -> list[dict[str, An
     here = [{**_UNTOLD, **row, **_of_fleet(row, asked)} for row in rows]
     known = {row["source"] for row in here}
     return here + [
-        {**facts_of(told), "schedule": None, "origin": None}
+        {**facts_of(told), "schedule": None, "origin": None, "detail": _not_here(told)}
         for source, told in asked.told.items()
         if source not in known and told.told is not None
     ]
@@ -51,6 +55,11 @@ def _of_fleet(row: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     return facts_of(told) if is_awaited and row["state"] == "ready" else {}
 
 
+def _not_here(told: Told) -> str:
+    """Of a source without a connector here. Where no producer has one either, nothing of it will run."""
+    return "; ".join(filter(None, [told.detail, "no connector here has this name"]))
+
+
 def _jobs(row: Mapping[str, Any]) -> str:
     """How many there are that are not over, and who asked for the first."""
     waiting = [job for job in row.get("waiting_jobs") or () if "failed" not in job]
@@ -64,7 +73,7 @@ def _detail(row: Mapping[str, Any]) -> str:
     if row.get("paused_by") and row["state"] not in _AT_REST:
         said.append(f"pausing, asked by {row['paused_by']}")
     if row["state"] == State.FAILED:
-        said.append(f"next: ingest connectors restart {row['source']}")
+        said.append(_MEND.format(row["source"]))
     return "; ".join(filter(None, said))
 
 

@@ -86,7 +86,8 @@ def _run(
         )
     if not report.completed:
         bounds = f" --since {since} --until {until}, which goes on where it was" if until else ""
-        session.say(f"next: ingest run {source}{bounds or ', which begins at the cursor'}")
+        begins = ", which begins at the cursor" if has_cursor else ", which begins anew"
+        session.say(f"next: ingest run {source}{bounds or begins}")
     if report.rejected:
         session.say(f"next: ingest topics tail {source} --dead-letters")
     raise typer.Exit(exit_code(report))

@@ -10,7 +10,7 @@ from cli.session import Session
 from cli.waits import telling_waits
 from connectors.base import BaseConnector
 from connectors.bounds import parse_bounds
-from connectors.configuration import build_settings
+from connectors.configuration import build_settings, variable
 from connectors.errors import UpstreamError
 from producer.errors import RunLimitedError, SourceError
 from producer.once import run_once
@@ -38,6 +38,9 @@ def run_single(
     check_properties(settings.kafka)
     connectors = session.registry(settings)
     cls = connectors.get(source).cls
+    for name, said in connectors.unknown(settings.sources).items():
+        # It may be meant for a source of another folder.
+        session.say(f"{variable(name)} is not used: {said}")
     # Before any server is asked.
     build_settings(source, cls.Settings, settings.sources.get(source, {}))
     parse_bounds(cls, since, until)

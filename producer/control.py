@@ -16,7 +16,7 @@ from connectors.registry import ConnectorRegistry
 from producer.errors import BrokerAwayError, RequestRefusedError
 from producer.jobs import JobsTopic, Request, key_of, parse_request
 from producer.limiter import utc_now
-from producer.members import holders
+from producer.members import Members, members_of
 from producer.states import State
 from producer.states_topic import Announcement, read_states
 from producer.topics import Topics
@@ -29,13 +29,14 @@ from schemas.records import JobPayload, Pause
 
 _FLUSH_SECONDS = 10.0
 _LOOK_SECONDS = 0.3
-NOBODY = ""
+NOBODY, CHANGING = "", "changing"
 
 
 @dataclass(frozen=True)
 class Told:
     """A source as the fleet has it. `told` is what was announced last, None if nothing ever was; `holder`:
-    which producer has its partition now, NOBODY, or None if that is not known. `jobs` are those that wait.
+    which producer has its partition now, NOBODY (there is none), CHANGING (it is being handed over), or None
+    if that is not known. `jobs` are those that wait.
     """
 
     source: str
@@ -60,13 +61,25 @@ class Told:
         """Why it is so, or what it waits for."""
         if self.present is not None:
             return self.present.reason
-        pause = f"; it is paused by {self.pause.by}" if self.pause else ""
+        return f"{self._why_nobody}{self._before}"
+
+    @property
+    def _why_nobody(self) -> str:
+        if self.holder == CHANGING:
+            return "it is just being handed over"
         if self.holder in (NOBODY, None):
-            return f"no producer runs it: start one with `ingest producer run`{pause}"
+            return "no producer runs it: start one with `ingest producer run`"
         return (
             f"the producer {self.holder} has its partition, but does not run it: it is just taking it over, "
-            f"skips it, or was started before its file was there; in the last case start it again{pause}"
+            "skips it, or has not found its file at its start; if the file is there now, start it again"
         )
+
+    @property
+    def _before(self) -> str:
+        """What stays so until somebody changes it."""
+        failed = next((job for job in self.jobs if job.failed is not None), None)
+        told = f"; it FAILED before that: {failed.reason}" if failed else ""
+        return f"; it is paused by {self.pause.by}{told}" if self.pause else told
 
 
 class Control:
@@ -90,8 +103,10 @@ class Control:
         announced = self._announced()
         requests = self._requests()
         names = sorted({*announced, *(one.source for one in requests), *self.connectors.sources})
-        held = self._held()
-        return {name: _told(name, announced.get(name), self._holder(name, held), requests) for name in names}
+        members = self._members()
+        return {
+            name: _told(name, announced.get(name), self._holder(name, members), requests) for name in names
+        }
 
     def source(self, name: str) -> Told:
         """One source; UnknownSourceError if neither this machine nor the fleet knows it."""
@@ -176,17 +191,17 @@ class Control:
             raise BrokerAwayError(f"jobs could not be read from {self._names.jobs}: {exc}") from exc
         return [(partition, one) for (partition, _), one in newest.items() if one]
 
-    def _held(self) -> dict[int, str | None] | None:
+    def _members(self) -> Members | None:
         try:
-            return holders(self._properties, self._group, self._names.jobs)
+            return members_of(self._properties, self._group, self._names.jobs)
         except BrokerAwayError:
             return None
 
-    def _holder(self, name: str, held: dict[int, str | None] | None) -> str | None:
-        if not held:
+    def _holder(self, name: str, members: Members | None) -> str | None:
+        if members is None or not members.count:
             # Without members there may be no topic either.
-            return None if held is None else NOBODY
-        return held.get(self._jobs.partition(name), NOBODY)
+            return None if members is None else NOBODY
+        return members.holders.get(self._jobs.partition(name), CHANGING)
 
 
 def _told(name: str, announced: Announcement | None, holder: str | None, requests: list[Request]) -> Told:

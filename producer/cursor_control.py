@@ -6,6 +6,7 @@ wherever the cursor is set to (P5, P7).
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
@@ -17,26 +18,31 @@ from producer.control import Told
 from producer.errors import CursorInUseError, NoCursorError
 from producer.limiter import utc_now
 from producer.positions import Position
+from producer.resume import looking_back
 from producer.states import State
 from producer.target import writer_name
 
 
 @dataclass(frozen=True)
 class CursorPlan:
-    """A change of a cursor. `before` is the stored position, None if there is none."""
+    """A change of a cursor. `before` is the stored position, None if there is none; `begins` where the next
+    run begins: at the cursor, or before it by the lookback.
+    """
 
     source: str
     before: Position | None
     cursor: JsonValue
+    begins: JsonValue = None
 
     @property
     def effect(self) -> str:
         """What the next run will do."""
         if self.cursor is None:
             return "the next run extracts everything; what is in the topic unchanged is not published again"
+        lookback = "" if self.begins == self.cursor else " (the cursor less the lookback)"
         return (
-            f"the next run extracts from {self.cursor} on; what is in the topic unchanged is not published "
-            "again, and what is older and not in it is never fetched"
+            f"the next run extracts from {self.begins} on{lookback}; what is in the topic unchanged is not "
+            "published again, and what is older and not in it is never fetched"
         )
 
 
@@ -51,8 +57,10 @@ def plan_cursor(connector: type[BaseConnector], before: Position | None, text: s
     value = None if text is None else connector.parse_since(text)
     if text is not None and value is None:
         raise SinceError(f"{source}: {text!r} is no value of its cursor")
-    cursor = None if value is None else connector.cursor_type().dump_python(value, mode="json")
-    return CursorPlan(source, before, cursor)
+    if value is None:
+        return CursorPlan(source, before, None)
+    dump = partial(connector.cursor_type().dump_python, mode="json")
+    return CursorPlan(source, before, dump(value), dump(looking_back(connector, value)))
 
 
 def check_paused(told: Told) -> None:

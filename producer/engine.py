@@ -3,6 +3,7 @@
 When jobs are due, and what happens to those that fail, is the scheduler's.
 """
 
+import inspect
 import threading
 import time
 import uuid
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,9 +21,10 @@ from connectors.base import BaseConnector
 from connectors.bounds import parse_bounds
 from connectors.errors import QuotaExhaustedError
 from connectors.http import governed_by
+from connectors.loading import explain
 from producer.backfill import Backfill
 from producer.checkpoint import Limits
-from producer.errors import CursorError, NotOwnedError, OvertakenError, PublisherFencedError, SourceError
+from producer.errors import NotOwnedError, OvertakenError, PublisherFencedError, SourceError
 from producer.intake import Batch, Intake
 from producer.limiter import RateLimiter, utc_now
 from producer.metrics import LAST_SUCCESS, LIMITED, RUN_SECONDS
@@ -30,7 +33,7 @@ from producer.ownership import Ownership, Unshared
 from producer.positions import Position
 from producer.preparation import Preparation, Prepared
 from producer.publisher import Publisher
-from producer.resume import tail_starts, without_lost_ends
+from producer.resume import looking_back, tail_starts, without_lost_ends
 from producer.run import Beginning, Run, RunReport
 from producer.slices import Slices
 from producer.tail import Tails
@@ -43,6 +46,10 @@ from schemas.records import JobPayload
 _CLOSE_SECONDS = 5.0
 # A wait of a run is told once it has lasted so long.
 _WORTH_TELLING = 5.0
+_BEGINS_ANEW = (
+    "; without a cursor the next run begins anew: if one run needs more than the quota, declare a cursor, or "
+    "wait in place with http_client(patience=…)"
+)
 _log = structlog.get_logger(__name__)
 
 UNSHARED = Unshared()
@@ -111,8 +118,9 @@ class IngestionEngine:
             except SourceError as exc:
                 # What it had extracted is committed. A quota used up is no failure, the run goes on later.
                 if isinstance(exc.__cause__, QuotaExhaustedError):
-                    return _put_back(job.source, exc.__cause__.until, str(exc.__cause__))
-                raise
+                    why = str(exc.__cause__) + ("" if connector.has_cursor() else _BEGINS_ANEW)
+                    return _put_back(job.source, exc.__cause__.until, why)
+                raise _with_place(exc, type(connector)) from exc.__cause__
             except PublisherFencedError as exc:
                 if self._ownership.lease(job.source) is None:
                     raise
@@ -228,6 +236,8 @@ class IngestionEngine:
         with self._extracting(prepared.target.source, intake, since) as slices:
             report = run.consume(slices)
         _log.info("run_ended", **{name: value for name, value in vars(report).items() if name not in _BOUND})
+        if report.complaint is not None:
+            _log.warning("items_rejected", rejected=report.rejected, why=report.complaint)
         return report
 
     def _is_over(self, job: JobPayload, previous: Position) -> bool:
@@ -301,16 +311,20 @@ def _since(job: JobPayload, prepared: Prepared, previous: Position | None) -> An
     # A connector that no longer declares a cursor starts from nothing, whatever was stored for it.
     if previous is None or previous.cursor is None or not connector.has_cursor():
         return None
-    since = connector.parse_since(previous.cursor)
-    if connector.lookback is None:
-        return since
+    return looking_back(type(connector), connector.parse_since(previous.cursor))
+
+
+def _with_place(error: SourceError, cls: type[BaseConnector]) -> SourceError:
+    """The same, with the line of the author's file that it comes from, if it comes from there."""
+    if error.__cause__ is None:
+        return error
     try:
-        return since - connector.lookback
-    except (TypeError, OverflowError) as exc:
-        raise CursorError(
-            f"{job.source}: lookback = {connector.lookback!r} cannot be taken from the cursor {since!r}: "
-            f"{exc}. Declare a timedelta for times, a number for numbers"
-        ) from exc
+        file = Path(inspect.getfile(cls))
+    except (OSError, TypeError):
+        # A class that was made without a file.
+        return error
+    line, _ = explain(error.__cause__, file)
+    return error if line is None else SourceError(f"{error} ({file}:{line})", retry_after=error.retry_after)
 
 
 def _put_back(source: str, until: datetime, why: str) -> Requeued:

@@ -122,7 +122,7 @@ class NextStep(Enum):
     """What happens to a job whose run raised."""
 
     WAIT = "a dependency is away, or another producer came in between: put back, attempts do not count"
-    RETRY = "the run failed: put back with a backoff, attempts count"
+    RETRY = "the run failed: tried again with a backoff, until its attempts are used up"
     STOP = "the source is FAILED until somebody asks for it, or a producer that was started afterwards has it"
 
 

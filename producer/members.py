@@ -5,6 +5,7 @@ A member's client id ends with the name of its process, the one that it tells it
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -21,9 +22,16 @@ def member_id(client_id: str) -> str:
     return f"{client_id}/{process_name()}"
 
 
-def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, str | None]:
-    """Who has each partition of `topic` that members of `group` have: host and process, None for a member
-    that does not say. Empty if there is no such group.
+@dataclass(frozen=True)
+class Members:
+    """How many there are, and who has each partition: host and process, None for one that does not say."""
+
+    count: int
+    holders: Mapping[int, str | None]
+
+
+def members_of(properties: Mapping[str, Any], group: str, topic: str) -> Members:
+    """The members of `group`, and the partitions of `topic` that they have. None if there is no such group.
 
     Raises BrokerAwayError, also where the broker does not tell.
     """
@@ -34,16 +42,17 @@ def holders(properties: Mapping[str, Any], group: str, topic: str) -> dict[int, 
         members = future.result(timeout=_TIMEOUT).members
     except KafkaException as exc:
         if exc.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return {}
+            return Members(0, {})
         raise BrokerAwayError(f"the broker does not say who is in the group {group}: {exc}") from exc
     except TimeoutError as exc:
         raise BrokerAwayError(f"the broker does not say who is in the group {group}") from exc
-    return {
+    held = {
         place.partition: _process_of(str(member.client_id))
         for member in members
         for place in member.assignment.topic_partitions
         if place.topic == topic
     }
+    return Members(len(members), held)
 
 
 def _process_of(client_id: str) -> str | None:

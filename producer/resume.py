@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from connectors.base import BaseConnector, source_name
 from connectors.errors import SinceError
+from producer.errors import CursorError
 from producer.positions import Ends, Position
 
 
@@ -35,6 +37,19 @@ def tail_starts(
         if _before(mark.cursor, since, parse):
             return mark.ends
     return {}
+
+
+def looking_back(connector: type[BaseConnector], cursor: Any) -> Any:
+    """Where a run from `cursor` begins. Raises CursorError for a lookback of the wrong type."""
+    if connector.lookback is None:
+        return cursor
+    try:
+        return cursor - connector.lookback
+    except (TypeError, OverflowError) as exc:
+        raise CursorError(
+            f"{source_name(connector)}: lookback = {connector.lookback!r} cannot be taken from the cursor "
+            f"{cursor!r}: {exc}. Declare a timedelta for times, a number for numbers"
+        ) from exc
 
 
 def without_lost_ends(position: Position, ends: Ends) -> Position:

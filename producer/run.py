@@ -62,6 +62,14 @@ class RunReport:
     slices: int = 0
     slices_done: int = 0
 
+    @property
+    def complaint(self) -> str | None:
+        """What somebody should look at, and how; None for nothing."""
+        if not self.rejected:
+            return None
+        told = f"the last run rejected {self.rejected:,} of {self.extracted:,} items"
+        return f"{told}; look: ingest topics tail {self.source} --dead-letters"
+
 
 @dataclass(frozen=True)
 class Beginning:

@@ -211,6 +211,7 @@ class Scheduler:
                     # Ours again, and until now it has waited for this.
                     self._tell_present(source)
             elif isinstance(outcome, RunReport):
+                self._board.note(source, outcome.complaint)
                 self._ended(queued, completed=outcome.completed)
             elif isinstance(outcome, Requeued):
                 self._again(queued.job, outcome.not_before, "BLOCKED", outcome.reason)

@@ -17,6 +17,7 @@ class StatusBoard:
         self._statuses: dict[str, Status] = {}
         self._successes: dict[str, datetime] = {}
         self._failures: dict[str, Failure] = {}
+        self._notes: dict[str, str | None] = {}
 
     def statuses(self) -> Mapping[str, Status]:
         """Of every source, by name."""
@@ -42,6 +43,10 @@ class StatusBoard:
         """A run has ended with an error, now."""
         self._failures[source] = Failure(self._now(), reason)
 
+    def note(self, source: str, words: str | None) -> None:
+        """Told with SCHEDULED from the next `tell` on; None: nothing."""
+        self._notes[source] = words
+
     def waits(self, source: str, reason: str | None) -> None:
         """Its run waits for that, and goes on after it; None: for nothing."""
         status = self._statuses[source]
@@ -56,6 +61,8 @@ class StatusBoard:
         if source in self._paused and state not in (State.RUNNING, State.UNASSIGNED):
             before = f"; before that {state}: {reason}" if state in (State.FAILED, State.BLOCKED) else ""
             state, reason, next_due = State.PAUSED, f"{self._paused[source]}{before}", None
+        if state is State.SCHEDULED and reason is None:
+            reason = self._notes.get(source)
         success, failure = self._successes.get(source), self._failures.get(source)
         status = Status(state, self._now(), reason, next_due, success, failure)
         self._statuses[source] = status

@@ -1,13 +1,14 @@
 """`ingest connectors list`: what the producers say beside what is known here, and what nobody knows."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cli.fleet import Asked
-from producer.control import Told
+from producer.control import CHANGING, NOBODY, Told
 from producer.states import State
 from producer.states_topic import Announcement
 from runtime.exit_codes import ExitCode
@@ -84,4 +85,32 @@ def test_a_failed_source_has_its_next_step(
     ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = line(ingest, monkeypatch, told(State.FAILED, reason="no token\nat line 3"))
-    assert failed.endswith("  no token …; next: ingest connectors restart prices")
+    assert "  no token …; next: ingest connectors try prices; " in failed
+    assert failed.endswith("ingest connectors restart prices")
+
+
+@pytest.mark.parametrize(
+    ("holder", "says"),
+    [
+        (NOBODY, "no producer runs it: start one with `ingest producer run`"),
+        (CHANGING, "it is just being handed over"),
+        ("host:18", "the producer host:18 has its partition, but does not run it"),
+    ],
+)
+def test_a_source_without_an_owner_says_why_and_what_it_was(
+    ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch, holder: str, says: str
+) -> None:
+    failed = JobPayload(source="prices", reason="it broke", failed=NOON)
+    unowned = replace(told(State.FAILED, failed, pause=PAUSE), holder=holder)
+    found = line(ingest, monkeypatch, unowned)
+    assert says in found
+    assert found.endswith("; it is paused by ann@home; it FAILED before that: it broke")
+
+
+def test_a_source_that_only_the_fleet_knows_is_told_to_have_no_connector_here(
+    ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(told(State.SCHEDULED), source="gone", holder="host:18")
+    monkeypatch.setattr("cli.fleet.fleet_states", lambda *_: Asked({"gone": gone}))
+    rows = {row["source"]: row for row in json.loads(ingest("connectors", "list", "--json").out)}
+    assert rows["gone"]["detail"].endswith("; no connector here has this name")

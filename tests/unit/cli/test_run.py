@@ -95,7 +95,19 @@ def test_a_pass_that_was_interrupted_says_so(ingest: Ingest, folder: Path, run_o
     result = ingest("run", "prices")
     assert result.code == ExitCode.INTERRUPTED
     assert "prices: interrupted before the end of its source; 5 extracted" in result.out
-    assert "next: ingest run prices" in result.err
+    assert "next: ingest run prices, which begins at the cursor" in result.err
+    (folder / "odd.py").write_text(FAILS.format(body="yield 1"))
+    assert "next: ingest run odd, which begins anew" in ingest("run", "odd").err
+
+
+def test_a_setting_for_a_source_that_is_not_there_is_told(
+    ingest: Ingest, folder: Path, run_once: RunOnce
+) -> None:
+    run_once(lambda _: REPORT)
+    result = ingest("run", "prices", INGEST_SOURCES__PRICESS__API_KEY="x")
+    assert result.code == ExitCode.OK
+    assert "INGEST_SOURCES__PRICESS is not used: " in result.err
+    assert "did you mean 'prices'" in result.err
 
 
 BACKFILL = ["run", "prices", "--since", "7", "--until", "9"]

@@ -1,7 +1,7 @@
 """Cursors set by hand: what is refused, and what the new position keeps of the old one."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ STORED = Position(
     run_id="r",
     at=NOON,
     completed=NOON,
+    finished=NOON,
     jobs=("j",),
     ends=ENDS,
     marks=(Mark(cursor="2026-01-01T06:00:00Z", ends={"ingest.readings": {0: 50}}),),
@@ -72,7 +73,15 @@ def starts(connector: type[BaseConnector], position: Position) -> Any:
 def test_an_older_cursor_reads_its_topic_from_where_that_stood() -> None:
     position = applied(Readings, STORED, "2026-01-01T09:00:00Z")
     assert (position.cursor, position.completed, position.jobs) == ("2026-01-01T09:00:00Z", NOON, ("j",))
+    assert position.finished == NOON
     assert starts(Readings, position) == {"ingest.readings": {0: 50}}
+
+
+def test_the_plan_says_where_the_next_run_begins() -> None:
+    looking_back: Any = type("Own", (Readings,), {"lookback": timedelta(hours=1)})
+    effects = [plan_cursor(one, STORED, "2026-01-01T09:00:00Z").effect for one in (Readings, looking_back)]
+    assert effects[0].startswith("the next run extracts from 2026-01-01T09:00:00Z on; ")
+    assert effects[1].startswith("the next run extracts from 2026-01-01T08:00:00Z on (the cursor less the ")
 
 
 def test_a_newer_cursor_reads_what_may_be_at_it() -> None:

@@ -1,12 +1,18 @@
 """IngestionEngine: what it says of a connector before there are items. The rest needs a broker."""
 
+import inspect
+import re
 import threading
 from types import SimpleNamespace
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import pytest
+from pydantic import BaseModel
 
-from producer.engine import IngestionEngine
+from connectors.base import BaseConnector
+from connectors.errors import QuotaExhaustedError
+from producer.engine import IngestionEngine, Requeued
+from producer.errors import SourceError, source_error
 from producer.lease import TimedLease
 from producer.limiter import RateLimiter
 from producer.ownership import GroupOwnership
@@ -106,3 +112,54 @@ def test_a_job_that_another_producer_has_done_meanwhile_is_not_run_again() -> No
     report = engine.run(JobPayload(source="weather", job_id="asked"))
     assert isinstance(report, RunReport)
     assert (report.completed, report.extracted, report.cursor) == (True, 0, 7)
+
+
+class Paged(BaseConnector):
+    name = "weather"
+    cursor: ClassVar[str | None] = "id"
+
+    class Record(BaseModel):
+        id: int
+
+    def extract(self, since: Any = None) -> Any:
+        raise KeyError("price")
+
+
+def ending(monkeypatch: pytest.MonkeyPatch, connector: BaseConnector, error: Exception) -> IngestionEngine:
+    """An engine whose runs end with what `error`, raised in the connector's thread, is made into."""
+
+    def run(*_: Any) -> RunReport:
+        raise source_error("weather", "extract", error) from error
+
+    prepared = SimpleNamespace(connector=connector, target=SimpleNamespace(source="weather"))
+    preparation = SimpleNamespace(connector=lambda source: connector, prepare=lambda connector: prepared)
+    monkeypatch.setattr(IngestionEngine, "_run", run)
+    nothing: Any = None
+    return IngestionEngine(
+        cast("Any", preparation), RateLimiter({}), nothing, nothing, nothing, ProducerSettings()
+    )
+
+
+def test_an_error_of_a_connector_names_the_line_in_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    connector = Paged()
+    with pytest.raises(KeyError) as raised:
+        connector.extract()
+    line = inspect.getsourcelines(Paged.extract)[1] + 1
+    with pytest.raises(SourceError, match=rf"extract: KeyError: 'price' \({re.escape(__file__)}:{line}\)"):
+        ending(monkeypatch, connector, raised.value).run(JobPayload(source="weather"))
+
+
+def test_an_error_that_is_not_from_the_author_s_file_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match=r"extract: ValueError: elsewhere$"):
+        ending(monkeypatch, Paged(), ValueError("elsewhere")).run(JobPayload(source="weather"))
+
+
+@pytest.mark.parametrize("cursor", ["id", None])
+def test_a_quota_that_ends_a_run_without_cursor_says_that_it_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, cursor: str | None
+) -> None:
+    connector = type("Own", (Paged,), {"cursor": cursor})()
+    error = QuotaExhaustedError("5/hour of weather", START, retry_after=60.0)
+    outcome = ending(monkeypatch, connector, error).run(JobPayload(source="weather"))
+    assert isinstance(outcome, Requeued)
+    assert ("begins anew" in outcome.reason) == (cursor is None)

@@ -374,3 +374,15 @@ def test_a_stopped_run_is_no_job_done(clock: SettableClock) -> None:
     assert journal.written == []
     scheduler.cancel(lambda job: job.job_id == "j")
     assert scheduler.take_due() is None
+
+
+def test_what_a_run_rejected_is_told_until_one_rejects_nothing(
+    scheduler: Scheduler, clock: SettableClock
+) -> None:
+    scheduler.add("weather", HOURLY, None)
+    for rejected, says in ((3, "the last run rejected 3 of 4 items; look: ingest topics tail"), (0, None)):
+        scheduler.take_due()
+        scheduler.done("weather", replace(REPORT, extracted=4, rejected=rejected))
+        reason = scheduler.statuses()["weather"].reason
+        assert reason is None if says is None else str(reason).startswith(says)
+        clock.forward(3600)
