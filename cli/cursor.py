@@ -59,6 +59,7 @@ def reset(context: typer.Context, name: Name, execute: Execute = False, as_json:
 
 
 def _change(context: typer.Context, name: str, value: str | None, *, execute: bool, as_json: bool) -> None:
+    from cli.fleet import check_answers
     from cli.output import cursor_words, print_json
     from producer.assembly import assembled
     from producer.control import Control
@@ -69,6 +70,7 @@ def _change(context: typer.Context, name: str, value: str | None, *, execute: bo
     session = current(context, as_json=as_json)
     settings = session.settings(terse=True)
     check_properties(settings.kafka)
+    check_answers(settings)
     registry = session.registry(settings)
     connector = registry.get(name).cls
     with assembled(settings, registry) as parts:
@@ -114,12 +116,14 @@ def _unquoted(text: str) -> str:
 
 
 def _stored(session: Session, name: str | None) -> "list[Position]":
+    from cli.fleet import check_answers
     from producer.assembly import assembled
     from runtime.kafka import check_properties
     from schemas.names import Names
 
     settings = session.settings(terse=True)
     check_properties(settings.kafka)
+    check_answers(settings)
     registry = session.registry(settings)
     with assembled(settings, registry) as parts:
         parts.topics.ensure_state(Names(settings.topic_prefix))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 _KNOCK_SECONDS = 1.0
+# Whoever changes something waits longer for an answer than who only looks.
+_PATIENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ def fleet_states(settings: "Settings", registry: "ConnectorRegistry") -> Asked:
         return Asked(why_not=str(exc))
 
 
+def check_answers(settings: "Settings") -> None:
+    """BrokerAwayError at once if nothing listens there: a client would go on trying without a word."""
+    if not _answers(settings.kafka.bootstrap_servers, _PATIENT_SECONDS):
+        raise BrokerAwayError(f"no broker answers at {settings.kafka.bootstrap_servers}")
+
+
 def facts_of(told: Told) -> dict[str, Any]:
     """A source as JSON tells it."""
     last, present = told.told, told.present
@@ -50,12 +58,12 @@ def facts_of(told: Told) -> dict[str, Any]:
     }
 
 
-def _answers(servers: str) -> bool:
+def _answers(servers: str, seconds: float = _KNOCK_SECONDS) -> bool:
     """A knock at each door: librdkafka would go on trying for long."""
     for server in servers.split(","):
         host, _, port = server.strip().rpartition("://")[2].rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS):
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds):
                 return True
         except (OSError, ValueError):
             continue

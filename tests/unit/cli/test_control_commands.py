@@ -50,6 +50,7 @@ def control(monkeypatch: pytest.MonkeyPatch) -> type[Stubborn]:
         """This test's."""
 
     monkeypatch.setattr("producer.control.Control", Own)
+    monkeypatch.setattr("cli.fleet.check_answers", lambda settings: None)
     return Own
 
 
@@ -157,3 +158,13 @@ def test_what_is_written_on_the_way_is_told_only_to_who_wants_details(
     result = ingest("connectors", "pause", "prices", INGEST_LOG__LEVEL=level)
     assert result.code == ExitCode.OK
     assert ("topic_created" in result.err) == told
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["pause"], ["resume"], ["trigger"], ["restart"], ["cursor", "show"], ["cursor", "reset"]],
+)
+def test_without_a_broker_it_is_said_at_once(ingest: Ingest, folder: Path, command: list[str]) -> None:
+    result = ingest("connectors", *command, "prices", INGEST_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert result.code == ExitCode.UNREACHABLE
+    assert "no broker answers at 127.0.0.1:1" in result.err
