@@ -112,6 +112,12 @@ class Versions:
         """The run has met what tells that its source has more than one version, or a new one."""
         self._awaited.memory.pop(key, None)
 
+    def settle_all(self, keys: set[bytes]) -> None:
+        """The same of several, which need not be ready to be asked for."""
+        self.fetch(keys)
+        for key in keys:
+            self.settle(key)
+
 
 class Overlap:
     """What stands in the topics from where a run begins. A context manager, used by one thread."""
@@ -215,7 +221,11 @@ class Overlap:
         """What was held, a bounded list at a time: the run has not met what the topic says last of these."""
         for packed in self._held.drain():
             self.held -= len(packed)
-            yield [marshal.loads(one[SIZE:]) for one in packed]  # noqa: S302 - our own bytes
+            messages = [marshal.loads(one[SIZE:]) for one in packed]  # noqa: S302 - our own bytes
+            if self._versions is not None:
+                # Published now, so that this is what the topic says last.
+                self._versions.settle_all({identity(one["key"], one["value"]).key for one in messages})
+            yield messages
 
 
 def versions_for(connector: BaseConnector, encoder: RecordEncoder, since: Any) -> Versions | None:

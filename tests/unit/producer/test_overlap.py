@@ -268,6 +268,16 @@ def test_what_is_held_waits_for_the_cursor_of_what_the_topic_says_last() -> None
         assert overlap.is_known_by(NOON + timedelta(seconds=10))
 
 
+def test_what_was_let_go_is_not_held_again() -> None:
+    """It stands in the topic twice, and pages that shift bring it twice."""
+    with Overlap(Versions()) as overlap:
+        overlap.read((one["key"], 0, one["value"]) for one in messages("a1", "a1", "a2"))
+        assert overlap.sift(messages("a1")) == ([], 0)
+        assert [told(part) for part in overlap.release()] == [["a1"]]
+        assert overlap.sift(messages("a1")) == ([], 1)
+        assert not [*overlap.release()]
+
+
 def test_without_a_key_or_with_a_state_nothing_changes_back() -> None:
     keyless: Any = type("Keyless", (Readings,), {"key": ()})
     stated: Any = type("Stated", (Readings,), {"cursor": None, "State": Reading})
