@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from random import random
 
+from producer import job_changes
 from producer.backoff import retry_wait, server_wait
 from producer.engine import Requeued
 from producer.errors import NextStep, next_step, words_of
@@ -192,7 +193,7 @@ class Scheduler:
                     continue
                 self._recover(source)
                 self._running[source] = queued
-                self._board.tell(source, State.RUNNING, _asked(queued.job))
+                self._board.tell(source, State.RUNNING, job_changes.why_it_runs(queued.job))
                 return queued.job
         return None
 
@@ -264,9 +265,8 @@ class Scheduler:
     def _ended(self, queued: Queued, *, completed: bool) -> None:
         source, now = queued.source, self._now()
         if not completed:
-            # By the end of the process or a pause. What has begun is no missed tick, and waits for nothing.
-            rested = {"waits": None, "reason": None if queued.job.waits else queued.job.reason}
-            job = queued.job.model_copy(update=rested)
+            # By the end of the process or a pause. What has begun is no missed tick.
+            job = job_changes.rested(queued.job)
             if job != queued.job or not queued.stored:
                 self._journal.keep(job)
             self._queue.put(job, now, stored=True, waits=queued.waits)
@@ -287,16 +287,16 @@ class Scheduler:
             due = now + server_wait(queued.waits, self._jitter)
             self._again(queued.job, due, "BLOCKED", reason, waits=queued.waits + 1)
         elif step is NextStep.STOP or queued.job.attempt >= MAX_ATTEMPTS:
-            failed = queued.job.model_copy(update={"failed": now, "reason": reason, "waits": None})
-            self._journal.keep(failed)
-            self._be_failed(failed)
+            job = job_changes.failed(queued.job, now, reason)
+            self._journal.keep(job)
+            self._be_failed(job)
         else:
             due = now + retry_wait(queued.job.attempt, error, self._jitter)
             attempt = queued.job.model_copy(update={"attempt": queued.job.attempt + 1})
             self._again(attempt, due, "RETRYING", reason)
 
     def _again(self, job: JobPayload, due: datetime, state: Waits, reason: str, *, waits: int = 0) -> None:
-        job = job.model_copy(update={"not_before": due, "reason": reason, "waits": state})
+        job = job_changes.put_back(job, due, state, reason)
         self._queue.put(job, due, stored=True, waits=waits)
         self._journal.keep(job)
         self._board.tell(job.source, State(state), reason, due)
@@ -336,10 +336,9 @@ class Scheduler:
 
     def _revive(self, failed: JobPayload, attempt: int) -> JobPayload:
         """The failed job, to be tried again at once; kept as such, so that it is what another owner finds."""
-        update = {"failed": None, "attempt": attempt, "not_before": None, "waits": None}
-        revived = failed.model_copy(update=update)
-        self._journal.keep(revived)
-        return revived
+        job = job_changes.revived(failed, attempt)
+        self._journal.keep(job)
+        return job
 
     def _begin_ticks(self, source: str, stored: Sequence[JobPayload], first: datetime | None) -> None:
         for job in stored[:-1]:
@@ -378,7 +377,7 @@ class Scheduler:
         """Tell the state that follows from what is known, after something else than a run has changed it."""
         failed, running = self._failed.get(source), self._running.get(source)
         if running is not None:
-            self._board.tell(source, State.RUNNING, _asked(running.job))
+            self._board.tell(source, State.RUNNING, job_changes.why_it_runs(running.job))
         elif failed is not None:
             self._board.tell(source, State.FAILED, failed.reason)
         elif source in self._refused:
@@ -396,8 +395,3 @@ class Scheduler:
             self._board.tell(source, State.FAILED, "its schedule gives no next time")
         else:
             self._board.tell(source, State.SCHEDULED)
-
-
-def _asked(job: JobPayload) -> str | None:
-    """Why it runs: who asked for it, or what became of its last attempt."""
-    return job.reason if job.waits is None or job.reason is None else f"again, after: {job.reason}"
