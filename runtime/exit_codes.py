@@ -29,12 +29,14 @@ _MEANINGS = {
     ExitCode.OK: "done; of a daemon: drained after SIGTERM or Ctrl-C",
     ExitCode.ERROR: "an error without a code of its own",
     ExitCode.USAGE: "the command line was not understood",
-    ExitCode.CONFIG: "a setting, a connector or a file of yours is wrong",
+    ExitCode.CONFIG: "a setting, a connector, a file or a value of yours is wrong",
     ExitCode.UNREACHABLE: "the broker, the registry, ClickHouse or a port is not available",
     ExitCode.INCOMPATIBLE: "a schema is incompatible with what is already registered",
     ExitCode.DEAD_LETTERS: "done, but records were put into a dead letter topic",
-    ExitCode.LATER: "not now: a limit lets the run go on later only, or a pause was not confirmed in time",
-    ExitCode.INTERRUPTED: "`ingest run` interrupted before its source's end; a daemon by a second Ctrl-C",
+    ExitCode.LATER: "not now: a limit lets the run go on later only, the source is paused (or, to change its "
+    "cursor, is not), or a pause was not confirmed in time",
+    ExitCode.INTERRUPTED: "`ingest run` interrupted before its source's end; a daemon by a second Ctrl-C "
+    "(143: by a second SIGTERM)",
 }
 
 OK = ExitCode.OK
