@@ -42,7 +42,7 @@ def test_a_source_is_paused_at_a_checkpoint_its_cursor_set_and_it_goes_on(
     until(lambda: len(ids(settings, "alpha")) > 100, what="a run that goes on")
     assert listed(ask)["alpha"]["state"] == "RUNNING"
     assert ask("cursor", "reset", "alpha")["executed"] is False
-    assert "is not paused" in ask("cursor", "set", "alpha", "2026-01-01T12:00:10Z", "--execute", code=3)
+    assert "is not paused" in ask("cursor", "set", "alpha", "2026-01-01T12:00:10Z", "--execute", code=75)
     paused = ask("pause", "alpha")
     assert (paused["state"], paused["detail"][:9]) == ("PAUSED", "paused by")
     count = len(ids(settings, "alpha"))
