@@ -80,15 +80,11 @@ def _by() -> str:
 
 
 def _control(context: typer.Context, *, as_json: bool) -> tuple[Session, "Control"]:
-    from cli.fleet import check_answers
+    from cli.fleet import reached
     from producer.control import Control
-    from runtime.kafka import check_properties
 
     session = current(context, as_json=as_json)
-    settings = session.settings(terse=True)
-    check_properties(settings.kafka)
-    check_answers(settings)
-    return session, Control(settings, session.registry(settings))
+    return session, Control(*reached(session))
 
 
 def _check_bounds(control: "Control", name: str, since: str | None, until: str | None) -> None:

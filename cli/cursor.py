@@ -59,19 +59,15 @@ def reset(context: typer.Context, name: Name, execute: Execute = False, as_json:
 
 
 def _change(context: typer.Context, name: str, value: str | None, *, execute: bool, as_json: bool) -> None:
-    from cli.fleet import check_answers
+    from cli.fleet import reached
     from cli.output import cursor_words, print_json
     from producer.assembly import assembled
     from producer.control import Control
     from producer.cursor_control import apply_cursor, check_paused
-    from runtime.kafka import check_properties
     from schemas.names import Names
 
     session = current(context, as_json=as_json)
-    settings = session.settings(terse=True)
-    check_properties(settings.kafka)
-    check_answers(settings)
-    registry = session.registry(settings)
+    settings, registry = reached(session)
     connector = registry.get(name).cls
     with assembled(settings, registry) as parts:
         parts.topics.ensure_state(Names(settings.topic_prefix))
@@ -116,15 +112,11 @@ def _unquoted(text: str) -> str:
 
 
 def _stored(session: Session, name: str | None) -> "list[Position]":
-    from cli.fleet import check_answers
+    from cli.fleet import reached
     from producer.assembly import assembled
-    from runtime.kafka import check_properties
     from schemas.names import Names
 
-    settings = session.settings(terse=True)
-    check_properties(settings.kafka)
-    check_answers(settings)
-    registry = session.registry(settings)
+    settings, registry = reached(session)
     with assembled(settings, registry) as parts:
         parts.topics.ensure_state(Names(settings.topic_prefix))
         found = parts.cursors.load_all()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from producer.control import Control, Told
 from producer.errors import BrokerAwayError
+from runtime.kafka import check_properties
 
 if TYPE_CHECKING:
+    from cli.session import Session
     from connectors.registry import ConnectorRegistry
     from runtime.settings import Settings
 
@@ -27,18 +29,22 @@ class Asked:
 
 def fleet_states(settings: "Settings", registry: "ConnectorRegistry") -> Asked:
     """What the producers have told, if the broker is there to be asked."""
-    if not _answers(settings.kafka.bootstrap_servers):
-        return Asked(why_not=f"no broker answers at {settings.kafka.bootstrap_servers}")
     try:
+        _check_answers(settings, _KNOCK_SECONDS)
         return Asked(Control(settings, registry).sources())
     except BrokerAwayError as exc:
         return Asked(why_not=str(exc))
 
 
-def check_answers(settings: "Settings") -> None:
-    """BrokerAwayError at once if nothing listens there: a client would go on trying without a word."""
-    if not _answers(settings.kafka.bootstrap_servers, _PATIENT_SECONDS):
-        raise BrokerAwayError(f"no broker answers at {settings.kafka.bootstrap_servers}")
+def reached(session: "Session") -> tuple["Settings", "ConnectorRegistry"]:
+    """Settings and connectors of a command that changes or shows what is in Kafka.
+
+    BrokerAwayError at once if nothing listens there: a client would go on trying without a word.
+    """
+    settings = session.settings(terse=True)
+    check_properties(settings.kafka)
+    _check_answers(settings, _PATIENT_SECONDS)
+    return settings, session.registry(settings)
 
 
 def facts_of(told: Told) -> dict[str, Any]:
@@ -58,7 +64,13 @@ def facts_of(told: Told) -> dict[str, Any]:
     }
 
 
-def _answers(servers: str, seconds: float = _KNOCK_SECONDS) -> bool:
+def _check_answers(settings: "Settings", seconds: float) -> None:
+    servers = settings.kafka.bootstrap_servers
+    if not _answers(servers, seconds):
+        raise BrokerAwayError(f"no broker answers at {servers}")
+
+
+def _answers(servers: str, seconds: float) -> bool:
     """A knock at each door: librdkafka would go on trying for long."""
     for server in servers.split(","):
         host, _, port = server.strip().rpartition("://")[2].rpartition(":")

@@ -50,7 +50,7 @@ def control(monkeypatch: pytest.MonkeyPatch) -> type[Stubborn]:
         """This test's."""
 
     monkeypatch.setattr("producer.control.Control", Own)
-    monkeypatch.setattr("cli.fleet.check_answers", lambda settings: None)
+    monkeypatch.setattr("cli.fleet._check_answers", lambda settings, seconds: None)
     return Own
 
 
