@@ -5,7 +5,7 @@ obeys, now or when it comes; its answer is the source's state.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from connectors.base import upstream_name
 from connectors.registry import ConnectorRegistry
+from producer.compacted import Delivery
 from producer.errors import BrokerAwayError, RequestRefusedError
 from producer.jobs import JobsTopic, Request, key_of, parse_request
 from producer.limiter import utc_now
@@ -125,11 +126,15 @@ class Control:
 
     def resume(self, name: str) -> None:
         """Take the pause back, wherever it is: one that was moved may have stayed in its former partition."""
+        self._check_known(name)
         pause = Pause(source=name, at=utc_now(), by="")
-        for partition, request in self._placed_requests():
-            if isinstance(request, Pause) and request.source == name:
-                self._jobs.drop(request, partition)
-        self._write(pause, over=True)
+        places = {
+            partition
+            for partition, request in self._placed_requests()
+            if isinstance(request, Pause) and request.source == name
+        }
+        places.add(self._jobs.partition(name))
+        self._confirm(name, [self._jobs.drop(pause, partition) for partition in sorted(places)])
 
     def trigger(
         self,
@@ -155,17 +160,24 @@ class Control:
                 return told
             time.sleep(_LOOK_SECONDS)
 
-    def _write(self, request: Request, *, over: bool = False) -> None:
+    def _write(self, request: Request) -> None:
+        self._check_known(request.source)
+        self._confirm(request.source, [self._jobs.keep(request)])
+
+    def _check_known(self, source: str) -> None:
         self._topics.ensure_state(self._names)
-        if request.source not in self._announced():
-            self.connectors.get(request.source)
-        delivery = (self._jobs.drop if over else self._jobs.keep)(request)
+        if source not in self._announced():
+            self.connectors.get(source)
+
+    def _confirm(self, source: str, deliveries: Sequence[Delivery]) -> None:
+        """Wait until all are acknowledged. Raises RequestRefusedError; BrokerAwayError without an answer."""
         self._jobs.flush(_FLUSH_SECONDS)
-        if delivery.refused is not None:
+        refused = next((one.refused for one in deliveries if one.refused is not None), None)
+        if refused is not None:
             raise RequestRefusedError(
-                f"{request.source}: the request was not written to {self._names.jobs}: {delivery.refused}"
+                f"{source}: the request was not written to {self._names.jobs}: {refused}"
             )
-        if not delivery.acknowledged:
+        if not all(one.acknowledged for one in deliveries):
             raise BrokerAwayError(
                 f"the broker has not acknowledged the request on {self._names.jobs}: ask again"
             )

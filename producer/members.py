@@ -31,7 +31,7 @@ class Members:
 
 
 def members_of(properties: Mapping[str, Any], group: str, topic: str) -> Members:
-    """The members of `group`, and the partitions of `topic` that they have. None if there is no such group.
+    """The members of `group`, none if there is no such group, and the partitions of `topic` that they have.
 
     Raises BrokerAwayError, also where the broker does not tell.
     """

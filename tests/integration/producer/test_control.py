@@ -11,13 +11,24 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
+from connectors.registry import ConnectorRegistry, Plugin
+from producer.control import Control
+from producer.jobs import JobsTopic
 from producer.partitioning import partition_of
 from runtime.kafka import client_properties
 from runtime.settings import Settings
 from schemas.names import Names
 from tests.daemon_process import DaemonProcess, until
 from tests.integration.producer.conftest import Ask
-from tests.integration.producer.support import COUNTING, ORDERED, events, ids, stored, write_connector
+from tests.integration.producer.support import (
+    COUNTING,
+    ORDERED,
+    Readings,
+    events,
+    ids,
+    stored,
+    write_connector,
+)
 
 pytestmark = pytest.mark.requires_kafka
 
@@ -167,3 +178,27 @@ def test_a_restart_ends_a_run_at_a_checkpoint_and_begins_it_anew(
 def test_what_is_unknown_is_told_with_what_to_do(settings: Settings, ask: Ask) -> None:
     assert "unknown source" in ask("pause", "nobody", code=3)
     assert "unknown source" in ask("cursor", "reset", "nobody", code=3)
+
+
+def test_a_pause_that_stands_in_two_partitions_is_taken_back_in_both(settings: Settings) -> None:
+    """Moved when the topic got more of them, and its tombstone in the former one was lost."""
+    names, properties = Names(settings.topic_prefix), client_properties(settings.kafka)
+    connectors = ConnectorRegistry([Plugin("readings", Readings, "test")])
+    control = Control(settings, connectors)
+    control.pause("readings", "ann")
+    partitions, admin = settings.producer.job_partitions, AdminClient(properties)
+    admin.create_partitions([NewPartitions(names.jobs, partitions + 1)])[names.jobs].result(30)
+    jobs = JobsTopic(properties, names.jobs, {}, lambda: partitions)
+    jobs.place("readings", partitions)
+    pause = control.pause_of("readings")
+    assert pause is not None
+
+    def written() -> bool:
+        delivery = jobs.keep(pause)
+        jobs.flush(10.0)
+        return delivery.acknowledged
+
+    until(written, what="the new partition")
+    # A client that was there before does not know the new partition at once.
+    Control(settings, connectors).resume("readings")
+    assert control.pause_of("readings") is None
